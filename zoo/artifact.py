@@ -1,0 +1,162 @@
+"""What a step leaves: a folder of files and a `record.json` written last, atomically. Without the record it does not exist.
+
+<workspace>/<domain>/<step>/<fingerprint>/record.json
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+R = TypeVar("R", bound=BaseModel)
+RECORD = "record.json"
+WORK = "work"  # a step's unfinished state lives here, and is removed when the step is done
+_PACKAGES = (
+    "srm-zoo", "torch", "transformers", "tokenizers", "peft", "trl", "datasets", "accelerate", "lm-eval", "unstructured",
+    "pypdfium2", "faiss-cpu", "sentence-transformers", "openai", "huggingface-hub", "numpy",
+)  # fmt: skip
+
+
+def canonical(value: Any) -> str:
+    """JSON with one spelling. Raises TypeError on anything that is not plain data, so that nothing vague enters a fingerprint."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def fingerprint(identity: dict[str, Any]) -> str:
+    """16 hex digits over everything that decides what a step leaves."""
+    return hashlib.sha256(canonical(identity).encode()).hexdigest()[:16]
+
+
+def digest_text(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    h = hashlib.sha256()
+    with path.open("rb") as f:
+        while block := f.read(1 << 22):
+            h.update(block)
+    return h.hexdigest()
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Either the whole file is there or none of it, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with part.open("wb") as f:
+        f.write(data.encode() if isinstance(data, str) else data)
+        f.flush()
+        os.fsync(f.fileno())
+    part.replace(path)
+
+
+def write_rows(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> int:
+    """JSONL, one row a line, written whole or not at all; the number of rows."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    n = 0
+    with part.open("w", encoding="utf-8") as f:
+        for row in rows:
+            f.write(row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False))
+            f.write("\n")
+            n += 1
+    part.replace(path)
+    return n
+
+
+def read_rows(path: Path, row: type[R]) -> Iterator[R]:
+    with path.open(encoding="utf-8") as f:
+        for line in f:
+            if line.strip():
+                yield row.model_validate_json(line)
+
+
+def packages() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished step's folder."""
+
+    folder: Path
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / RECORD).is_file()
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / RECORD).read_text(encoding="utf-8")))
+
+    @property
+    def content(self) -> str:
+        """The digest of everything in it but logs: what later steps take as this input's identity."""
+        return str(self.record["content"])
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What the step printed."""
+        return dict(self.record["result"])
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def rows(self, name: str, row: type[R]) -> Iterator[R]:
+        return read_rows(self.folder / name, row)
+
+    def changed_files(self) -> list[str]:
+        """The names of files that are missing or no longer have the digest in the record."""
+        return [
+            name
+            for name, entry in self.record["files"].items()
+            if not (self.folder / name).is_file() or digest_file(self.folder / name) != entry["sha256"]
+        ]
+
+
+def finish(folder: Path, record: dict[str, Any]) -> Artifact:
+    """Writes `record.json` over what lies in `folder`, with the digest of every file; after this the artifact exists."""
+    files = {
+        p.relative_to(folder).as_posix(): {"sha256": digest_file(p), "bytes": p.stat().st_size}
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.relative_to(folder).parts[0] != WORK and p.name != RECORD and not p.name.endswith(".part")
+    }
+    content = digest_text(canonical({n: f["sha256"] for n, f in files.items() if not n.endswith(".log")}))
+    text = json.dumps(
+        {**record, "packages": packages(), "files": files, "content": content}, indent=2, ensure_ascii=False
+    )
+    write_atomic(folder / RECORD, text + "\n")
+    return Artifact(folder)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where everything of a user lies."""
+
+    root: Path
+
+    def step(self, domain: str, step: str, fingerprint: str) -> Path:
+        return self.root / domain / step / fingerprint
+
+    def releases(self, domain: str) -> Path:
+        return self.root / domain / "releases"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"

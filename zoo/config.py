@@ -1,0 +1,313 @@
+"""What people write: `domain.yaml`, recipes, and the options of a command. Strict: an unknown key is refused with the nearest name.
+
+Settings decide a step's fingerprint. Those marked `runtime` (time, memory, processes) change how a step runs but not what it leaves,
+and stay out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zoo.api import Kind
+from zoo.errors import RequestError, unknown
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def runtime(default: Any, **constraints: Any) -> Any:
+    """A setting about time, memory or processes: kept in the record, not in the fingerprint."""
+    return Field(default, json_schema_extra={"runtime": True}, **constraints)
+
+
+# --- domain.yaml -----------------------------------------------------------------------------------------------------
+
+
+class Fields(Strict):
+    """How one variant of a question set's columns becomes our fields: Jinja over the row's columns.
+
+    `when` names the columns that must be present. `choices` renders to a JSON list, or is empty.
+    """
+
+    when: list[str]
+    id: str
+    question: str
+    context: str = ""
+    choices: str = ""
+    gold: str
+    reasoning: str = ""
+
+
+class HubData(Strict):
+    """`train_ids` names a file in the domain's folder, for a set published without a split: those ids train, the others test."""
+
+    dataset: str
+    config: str | list[str] | None = None
+    split: str
+    revision: str = "main"
+    train_ids: str | None = None
+
+
+class SourceConfig(Strict):
+    id: str
+    kind: Literal["documents", "questions"]
+    licence: str
+    title: str = ""
+    homepage: str = ""
+    path: str | None = None
+    hub: HubData | None = None
+    answer: Kind | None = None
+    reasoning: Literal["teacher", "none"] = "teacher"
+    fields: list[Fields] = []
+
+
+class GateConfig(Strict):
+    """When a model may be released: the lower bound of the paired difference on `suite` is above 0, and that of the
+    pooled general items (model - base, zero-shot) is above -`general_margin`."""
+
+    suite: str
+    general_margin: float = Field(0.05, ge=0, le=1)
+
+
+class DomainConfig(Strict):
+    api_version: int
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    aliases: list[str] = []
+    title: str
+    summary: str
+    intended_use: str
+    out_of_scope: str
+    disclaimer: str
+    languages: list[str] = ["en"]
+    tags: list[str] = []
+    hub: str | None = None
+    sources: list[SourceConfig]
+    annotators: dict[str, str]
+    verifiers: dict[Kind, str]
+    suites: list[str]
+    gate: GateConfig
+    recipe: str = "laptop"
+
+
+# --- recipes ---------------------------------------------------------------------------------------------------------
+
+
+class IngestSettings(Strict):
+    passage_tokens: int = Field(256, ge=32)
+    max_file_mb: float = Field(64, gt=0)
+    max_expanded_mb: float = Field(512, gt=0)
+    near_duplicate: float = Field(0.85, gt=0, le=1)
+    max_documents: int | None = None
+    embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
+    exact_index_below: int = 1_000_000
+    timeout_s: float = runtime(60.0, gt=0)
+    memory_mb: int = runtime(2048, ge=256)
+    workers: int = runtime(0, ge=0)
+
+
+class AnnotateSettings(Strict):
+    passages: int | None = Field(None, ge=0)
+    questions: int | None = Field(None, ge=0)
+    sources: list[str] = []
+    max_calls: int | None = Field(None, ge=0)
+    max_answer_tokens: int = Field(512, ge=16)
+    local_answer_tokens: int = Field(128, ge=16)
+    temperature: float = Field(0.7, ge=0)
+    attempts: int = Field(3, ge=1)
+    duplicate: float = Field(0.9, gt=0, le=1)
+    seeds: bool = True
+    concurrency: int = runtime(16, ge=1)
+    timeout_s: float = runtime(120.0, gt=0)
+    retries: int = runtime(5, ge=0)
+
+
+class FinetuneSettings(Strict):
+    learning_rate: float = Field(5e-4, gt=0)
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    epochs: float = Field(3, gt=0)
+    max_tokens: int | None = Field(None, ge=1)
+    max_length: int = Field(1024, ge=32)
+    batch_rows: int = Field(8, ge=1)
+    batch_tokens: int = Field(4096, ge=64)
+    pass_tokens: int = Field(1024, ge=32)
+    warmup: float = Field(0.05, ge=0, lt=1)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    weight_decay: float = Field(0.0, ge=0)
+    validation: float = Field(0.05, ge=0, lt=0.5)
+    validation_rows: int = Field(64, ge=0)
+    validate_every: int = Field(25, ge=1)
+    patience: int = Field(4, ge=1)
+    reasoning_share: float = Field(1.0, ge=0, le=1)
+    direct_share: float = Field(1.0, ge=0, le=1)
+    closed_share: float = Field(1.0, ge=0, le=1)
+    open_share: float = Field(0.5, ge=0, le=1)
+    options_share: float = Field(0.5, ge=0, le=1)
+    choice_shuffles: int = Field(1, ge=1)
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    checkpoint_every: int = runtime(25, ge=1)
+
+
+class EvaluateSettings(Strict):
+    suites: list[str] | None = None
+    limit: dict[str, int] = {}
+    few_shot: int = Field(4, ge=0)
+    few_shot_generative: bool = False
+    max_generated_tokens: int = Field(64, ge=1)
+    bootstrap: int = Field(10_000, ge=100)
+    batch_size: int = runtime(8, ge=1)
+
+
+class ReleaseSettings(Strict):
+    suite: str | None = None
+    general_margin: float | None = Field(None, ge=0, le=1)
+    override_gate: bool = False
+
+
+class Recipe(Strict):
+    name: str
+    summary: str = ""
+    base: str
+    seed: int = 0
+    steps: list[str]
+    ingest: IngestSettings = IngestSettings()
+    annotate: AnnotateSettings = AnnotateSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    release: ReleaseSettings = ReleaseSettings()
+
+
+# --- the options of a command ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a caller asked for, as given. Nothing here enters a fingerprint but by its content."""
+
+    workspace: Path = Path(".zoo")
+    recipe: str | None = None
+    corpus: tuple[Path, ...] = ()
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    suites: tuple[str, ...] = ()
+    suite_data: Mapping[str, Path] = field(default_factory=dict)
+    base: str | None = None
+    teacher_url: str | None = None
+    teacher_model: str | None = None
+    settings: tuple[str, ...] = ()
+    seed: int | None = None
+    offline: bool = False
+    domain_path: tuple[Path, ...] = ()
+
+
+# --- reading them ----------------------------------------------------------------------------------------------------
+
+
+def read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as e:
+        mark = getattr(e, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        raise RequestError(f"{path.name} is not valid YAML{line}: {getattr(e, 'problem', e)}.") from e
+    except (OSError, UnicodeDecodeError) as e:
+        raise RequestError(f"{path} cannot be read: {e}.") from e
+
+
+def validated(model: type[M], data: Any, where: str) -> M:
+    """`data` as a `model`, or one sentence about the first thing wrong with it, with the nearest name for an unknown key."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as e:
+        # A mistyped key is also a missing one: the typo says more.
+        first = min(e.errors(), key=lambda error: error["type"] != "extra_forbidden")
+        path = [p for p in first["loc"] if isinstance(p, (str, int))]
+        dotted = ".".join(str(p) for p in path)
+        if first["type"] == "extra_forbidden":
+            raise unknown(f"key in {where}{_under(path[:-1])}", str(path[-1]), keys_at(model, path[:-1])) from e
+        raise RequestError(f"{where}: {dotted or 'the file'}: {first['msg'].lower()}.") from e
+
+
+def _under(path: list[Any]) -> str:
+    return f" under {'.'.join(map(str, path))}" if path else ""
+
+
+def keys_at(model: type[BaseModel], path: list[Any]) -> list[str]:
+    """The field names that `model` has at `path` (names and list positions)."""
+    current: type[BaseModel] = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        info = current.model_fields.get(part)
+        nested = _model_in(info.annotation) if info else None
+        if nested is None:
+            return []
+        current = nested
+    return list(current.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if found := _model_in(inner):
+            return found
+    return None
+
+
+def with_settings(recipe: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:
+    """`recipe` with each `key.path=value` applied; values are read as YAML. Unknown keys are refused with the nearest name."""
+    out: dict[str, Any] = yaml.safe_load(yaml.safe_dump(recipe))
+    for setting in settings:
+        key, eq, value = setting.partition("=")
+        if not eq:
+            raise RequestError(
+                f"--set {setting!r} is not of the form key=value, for example finetune.learning_rate=1e-4."
+            )
+        parts = key.strip().split(".")
+        node: Any = out
+        seen: list[Any] = []
+        for part in parts[:-1]:
+            known = keys_at(Recipe, seen)
+            if known and part not in known:
+                raise unknown(f"setting{_under(seen)}", part, known)
+            node[part] = node.get(part) or {}
+            node = node[part]
+            seen.append(part)
+            if not isinstance(node, dict):
+                raise RequestError(f"--set {setting!r}: {'.'.join(seen)} has no settings under it.")
+        known = keys_at(Recipe, seen)
+        if known and parts[-1] not in known:
+            raise unknown(f"setting{_under(seen)}", parts[-1], known)
+        node[parts[-1]] = _scalar(value)
+    return out
+
+
+def _scalar(value: str) -> Any:
+    parsed = yaml.safe_load(value)
+    if isinstance(parsed, str):
+        # YAML 1.1 reads 1e-4 as a string; people who type it mean the number.
+        try:
+            return float(parsed)
+        except ValueError:
+            return parsed
+    return parsed
+
+
+def identity_of(settings: BaseModel) -> dict[str, Any]:
+    """The part of a step's settings that decides what it leaves (all but those marked `runtime`)."""
+    skip = {
+        name
+        for name, info in type(settings).model_fields.items()
+        if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("runtime")
+    }
+    return settings.model_dump(mode="json", exclude=skip)

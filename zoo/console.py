@@ -1,0 +1,79 @@
+"""What people see while work runs, on stderr: bars in a terminal, plain lines elsewhere. stdout belongs to results."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(text.rstrip() + "\n")
+    sys.stderr.flush()
+
+
+class Progress:
+    """Counts of one piece of work. `note` is what to show beside the count, for example a loss."""
+
+    every_s = 10.0
+
+    def __init__(self, what: str, total: int | None) -> None:
+        self.what, self.total, self.done, self.note = what, total, 0, ""
+        self._start = self._said = time.monotonic()
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        self.done += n
+        self.note = note or self.note
+        if time.monotonic() - self._said >= self.every_s:
+            self._said = time.monotonic()
+            say(self.line())
+
+    def line(self) -> str:
+        seconds = time.monotonic() - self._start
+        left = ""
+        if self.total and 0 < self.done < self.total:
+            left = f", {_clock(seconds / self.done * (self.total - self.done))} left"
+        of = f" of {self.total}" if self.total is not None else ""
+        note = f", {self.note}" if self.note else ""
+        return f"  {self.what}: {self.done}{of} in {_clock(seconds)}{left}{note}"
+
+
+class _Bar(Progress):
+    """The same, drawn by rich."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        super().__init__(what, total)
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Rich
+
+        self.bar = Rich(
+            TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self._task = self.bar.add_task(what, total=total, note="")
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        self.done += n
+        self.note = note or self.note
+        self.bar.update(self._task, advance=n, note=self.note)
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Progress]:
+    if sys.stderr.isatty():
+        bar = _Bar(what, total)
+        with bar.bar:
+            yield bar
+        say(bar.line())
+    else:
+        plain = Progress(what, total)
+        yield plain
+        say(plain.line())
+
+
+def _clock(seconds: float) -> str:
+    s = round(seconds)
+    return f"{s // 3600}:{s % 3600 // 60:02}:{s % 60:02}" if s >= 3600 else f"{s // 60}:{s % 60:02}"

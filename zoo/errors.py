@@ -1,0 +1,37 @@
+"""What can go wrong, each with the exit code a caller sees; and the nearest name to a mistyped one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class ZooError(Exception):
+    """A step failed. The message is one sentence: what, where, what to do."""
+
+    exit_code = 1
+
+
+class RequestError(ZooError):
+    """The request was wrong (unknown name, bad config); raised before any work."""
+
+    exit_code = 2
+
+
+class ReleaseRefused(ZooError):
+    """The gate (or a licence, or a parity check) says no. `result` is what the release step prints all the same."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> RequestError:
+    """The error for a name that does not exist, offering the nearest one that does."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}."
+    return RequestError(f"There is no {what} {name!r}; {hint}")

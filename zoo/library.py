@@ -1,0 +1,220 @@
+"""Finds what comes with the project and with plugins: domains, annotators, recipes, cards, suites.
+
+The folders lie beside `zoo/` in a checkout and under `zoo/_library/` in an installed wheel. A domain is a folder with a
+`domain.yaml`; it comes from this project, from a folder the user names, or from a distribution with an entry point in the
+group `zoo.domains`. All three are loaded the same way, each on its own: a broken one is listed and stops nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from zoo.api import API_VERSION, Example, Parser, Verifier
+from zoo.config import DomainConfig, Recipe, SourceConfig, read_yaml, validated, with_settings
+from zoo.errors import RequestError, ZooError, unknown
+
+_HERE = Path(__file__).resolve().parent
+ROOT = _HERE / "_library" if (_HERE / "_library").is_dir() else _HERE.parent
+GENERAL = _HERE / "suites"
+
+
+def folder(name: str) -> Path:
+    """One of the folders that ship with the project: domains, annotators, recipes or model_cards."""
+    return ROOT / name
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A plugin as found: its folder, its `domain.yaml`, and the package its Python (if any) is imported from."""
+
+    folder: Path
+    config: DomainConfig
+    package: str
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    def source(self, source_id: str) -> SourceConfig:
+        found = {s.id: s for s in self.config.sources}
+        if source_id not in found:
+            raise unknown(f"source of {self.name}", source_id, found)
+        return found[source_id]
+
+    def _module(self, name: str) -> ModuleType | None:
+        if not (self.folder / f"{name}.py").is_file():
+            return None
+        try:
+            return importlib.import_module(f"{self.package}.{name}")
+        except Exception as e:
+            raise ZooError(f"{name}.py of the domain {self.name} cannot be imported: {type(e).__name__}: {e}.") from e
+
+    @cached_property
+    def parsers(self) -> list[Parser]:
+        """The domain's own parsers, tried before the general ones."""
+        module = self._module("parsers")
+        return list(module.PARSERS) if module else []
+
+    @cached_property
+    def verifiers(self) -> Mapping[str, Verifier]:
+        """Verifier by kind of answer, as `domain.yaml` names them: the domain's own first, else the general ones."""
+        from zoo.verifiers import VERIFIERS
+
+        module = self._module("verifiers")
+        known = {**VERIFIERS, **(module.VERIFIERS if module else {})}
+        for name in self.config.verifiers.values():
+            if name not in known:
+                raise unknown(f"verifier of {self.name}", name, known)
+        return {kind: known[name] for kind, name in self.config.verifiers.items()}
+
+    @cached_property
+    def seeds(self) -> list[Example]:
+        path = self.folder / "seeds.jsonl"
+        if not path.is_file():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [
+            validated(Example, json.loads(line), f"seeds.jsonl line {n} of {self.name}")
+            for n, line in enumerate(lines, 1)
+            if line.strip()
+        ]
+
+    def prompt(self, annotator: str, name: str) -> str:
+        """The text of a prompt: the domain's `prompts/<annotator>/<name>.j2` if it has one, else the annotator's own."""
+        own = self.folder / "prompts" / annotator / f"{name}.j2"
+        path = own if own.is_file() else folder("annotators") / annotator / "prompts" / f"{name}.j2"
+        return path.read_text(encoding="utf-8")
+
+    def suite_path(self, suite_id: str) -> Path:
+        """The YAML of one of the domain's suites, or of a general one."""
+        for path in (self.folder / "suites" / f"{suite_id}.yaml", GENERAL / f"{suite_id}.yaml"):
+            if path.is_file():
+                return path
+        raise unknown(f"suite of {self.name}", suite_id, self.suite_ids)
+
+    @cached_property
+    def suite_ids(self) -> list[str]:
+        """Every suite this domain can run, by name; `config.suites` are those it runs unless told otherwise."""
+        return sorted({p.stem for d in (self.folder / "suites", GENERAL) for p in d.glob("*.yaml")})
+
+    def digest_of(self, *patterns: str) -> str:
+        """A digest of the contents and names of the domain's files matching `patterns`."""
+        files = {
+            p for pattern in patterns for p in self.folder.glob(pattern) if p.is_file() and "__pycache__" not in p.parts
+        }
+        return digest_files(self.folder, files)
+
+
+def digest_files(root: Path, files: Iterable[Path]) -> str:
+    h = hashlib.sha256()
+    for path in sorted(files):
+        h.update(path.relative_to(root).as_posix().encode() + b"\0")
+        h.update(hashlib.sha256(path.read_bytes()).digest())
+    return h.hexdigest()
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin that could not be loaded, and why."""
+
+    name: str
+    where: str
+    error: str
+
+
+def _read_domain(path: Path, package: str) -> Domain:
+    config = validated(DomainConfig, read_yaml(path / "domain.yaml"), f"domain.yaml of {path.name}")
+    if config.api_version != API_VERSION:
+        raise RequestError(
+            f"The domain {config.name} is written for plugin API {config.api_version}; this zoo has {API_VERSION}."
+        )
+    return Domain(path, config, package)
+
+
+def _candidates(paths: tuple[Path, ...]) -> Iterable[tuple[str, Path | None, str, str]]:
+    """(name, folder, package, error) of everything that claims to be a domain; built-in ones first."""
+    named = [*paths, *(Path(p) for p in os.environ.get("ZOO_DOMAINS", "").split(os.pathsep) if p)]
+    for root in (folder("domains"), *named):
+        root = root.expanduser().resolve()
+        if (root / "domain.yaml").is_file():
+            found = [root]
+        else:
+            found = sorted(p.parent for p in root.glob("*/domain.yaml"))
+        if not found and root != folder("domains"):
+            raise RequestError(f"No domain.yaml in {root} or in a folder of it; --domain-path takes a domain's folder.")
+        for path in found:
+            yield path.name, path, f"zoo.domains.{path.name}", ""
+    for point in entry_points(group="zoo.domains"):
+        try:
+            module = importlib.import_module(point.value.partition(":")[0])
+            yield point.name, Path(next(iter(module.__path__))), module.__name__, ""
+        except Exception as e:
+            yield point.name, None, point.value, f"{type(e).__name__}: {e}"
+
+
+@lru_cache
+def find_domains(paths: tuple[Path, ...] = ()) -> tuple[dict[str, Domain], list[Broken]]:
+    """Every domain by name, and the plugins that could not be loaded. Nobody takes a name or alias that is taken."""
+    import zoo.domains as package
+
+    domains: dict[str, Domain] = {}
+    broken: list[Broken] = []
+    taken: dict[str, str] = {}
+    for name, path, module, error in _candidates(paths):
+        try:
+            if path is None:
+                raise RequestError(error)
+            domain = _read_domain(path, module)
+            for claimed in (domain.name, *domain.config.aliases):
+                if claimed in taken:
+                    raise RequestError(f"The name {claimed!r} is taken by the domain {taken[claimed]}.")
+            if module == f"zoo.domains.{name}" and str(path.parent) not in package.__path__:
+                package.__path__.append(str(path.parent))
+            domains[domain.name] = domain
+            taken.update(dict.fromkeys((domain.name, *domain.config.aliases), domain.name))
+        except ZooError as e:
+            broken.append(Broken(name, str(path or module), str(e)))
+    return domains, broken
+
+
+def load_domain(name: str, paths: tuple[Path, ...] = ()) -> Domain:
+    """The domain of that name or alias."""
+    domains, broken = find_domains(paths)
+    by_name = {n: d for d in domains.values() for n in (d.name, *d.config.aliases)}
+    if name in by_name:
+        return by_name[name]
+    for b in broken:
+        if b.name == name:
+            raise RequestError(f"The domain {name} is broken: {b.error}")
+    raise unknown("domain", name, by_name)
+
+
+def recipes() -> dict[str, Path]:
+    return {p.stem: p for p in sorted(folder("recipes").glob("*.yaml"))}
+
+
+def load_recipe(name: str, settings: tuple[str, ...] = (), **override: Any) -> Recipe:
+    """A recipe by name or path, with `--set` settings and other overrides (base, seed) applied; None overrides nothing."""
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"}:
+        if name not in recipes():
+            raise unknown("recipe", name, recipes())
+        path = recipes()[name]
+    elif not path.is_file():
+        raise RequestError(f"There is no recipe file {path}.")
+    data = read_yaml(path)
+    if not isinstance(data, dict):
+        raise RequestError(f"{path.name} is not a recipe: it should be a mapping of settings.")
+    data = with_settings({"name": path.stem, **data}, settings)
+    data.update({k: v for k, v in override.items() if v is not None})
+    return validated(Recipe, data, f"recipe {path.name}")

@@ -1,0 +1,245 @@
+"""A run: the steps in order, each skipped when its artifact is already there.
+
+A step is a module of `zoo.steps` with a `STEP`. It gets a `Job` and leaves files in `job.folder`; this module alone knows the
+order, fingerprints, records, and what is skipped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import os
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from zoo.artifact import WORK, Artifact, Workspace, fingerprint, finish
+from zoo.config import Options, Recipe, Strict, identity_of
+from zoo.console import say
+from zoo.errors import RequestError, ZooError, unknown
+from zoo.library import Domain, load_domain, load_recipe
+from zoo.weights import Weights, resolve_base, resolve_embedder
+
+STEPS = ("ingest", "annotate", "finetune", "evaluate", "release")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One request, checked: the domain, the recipe with every override applied, and where things go."""
+
+    domain: Domain
+    recipe: Recipe
+    options: Options
+    workspace: Workspace
+
+    @cached_property
+    def base(self) -> Weights:
+        """The base model on this disk; the first use may fetch it."""
+        return resolve_base(self.recipe.base, self.workspace.cache, self.options.offline)
+
+    @cached_property
+    def embedder(self) -> Weights:
+        return resolve_embedder(self.recipe.ingest.embedder, self.workspace.cache, self.options.offline)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a step works on. `folder` is where its files go; `work` in it survives a kill and is removed at the end."""
+
+    run: Run
+    step: Step
+    inputs: dict[str, Artifact]
+    folder: Path
+
+    @property
+    def domain(self) -> Domain:
+        return self.run.domain
+
+    @property
+    def options(self) -> Options:
+        return self.run.options
+
+    @property
+    def settings(self) -> Any:
+        """The step's own settings of the recipe."""
+        return getattr(self.run.recipe, self.step.name)
+
+    @property
+    def work(self) -> Path:
+        path = self.folder / WORK
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _by_fingerprint(run: Run, step: str, fingerprint: str) -> Path:
+    return run.workspace.step(run.domain.name, step, fingerprint)
+
+
+@dataclass(frozen=True)
+class Step:
+    """`check` refuses a wrong request before any work of any step; `identity` is all that decides what the step leaves,
+    beside its settings and inputs; `plan` says what it would spend, given the inputs that exist; `run` does it and
+    returns what is printed. `folder` says where the artifact lies, given the step's name and fingerprint. `version` is
+    bumped whenever the same inputs would leave something else."""
+
+    name: str
+    version: int
+    needs: tuple[str, ...]
+    check: Callable[[Run], None]
+    identity: Callable[[Run], dict[str, Any]]
+    plan: Callable[[Run, dict[str, Artifact]], dict[str, Any]]
+    run: Callable[[Job], dict[str, Any]]
+    folder: Callable[[Run, str, str], Path] = _by_fingerprint
+
+
+def load_step(name: str) -> Step:
+    if name not in STEPS:
+        raise unknown("step", name, STEPS)
+    step: Step = importlib.import_module(f"zoo.steps.{name}").STEP
+    return step
+
+
+def prepare(domain: str, options: Options) -> Run:
+    """Everything that can be said to be wrong with a request is said here, before any work."""
+    found = load_domain(domain, options.domain_path)
+    recipe = load_recipe(
+        options.recipe or found.config.recipe, options.settings, base=options.base, seed=options.seed
+    )  # fmt: skip
+    for name in recipe.steps:
+        if name not in STEPS:
+            raise unknown(f"step in recipe {recipe.name}", name, STEPS)
+    if sorted(recipe.steps, key=STEPS.index) != recipe.steps:
+        raise RequestError(f"The recipe {recipe.name} lists its steps out of order; the order is {', '.join(STEPS)}.")
+    run = Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()))
+    for name in recipe.steps:
+        load_step(name).check(run)
+    return run
+
+
+def step_names(run: Run, until: str | None) -> list[str]:
+    names = run.recipe.steps
+    if until is None:
+        return list(names)
+    if until not in names:
+        raise unknown(f"step of recipe {run.recipe.name}", until, names)
+    return list(names[: names.index(until) + 1])
+
+
+def identity(run: Run, step: Step, inputs: dict[str, Artifact]) -> dict[str, Any]:
+    settings: Strict = getattr(run.recipe, step.name)
+    return {
+        "step": step.name, "version": step.version, "domain": run.domain.name, "seed": run.recipe.seed,
+        "settings": identity_of(settings), "inputs": {n: a.content for n, a in inputs.items()}, **step.identity(run),
+    }  # fmt: skip
+
+
+def train(run: Run, until: str | None = None) -> dict[str, Any]:
+    """Runs the recipe's steps up to `until`; the last step's result, with `steps` saying what was skipped and what it took."""
+    done: dict[str, Artifact] = {}
+    steps: list[dict[str, Any]] = []
+    result: dict[str, Any] = {}
+    for name in step_names(run, until):
+        began = time.monotonic()
+        artifact, skipped = run_step(run, load_step(name), done)
+        done[name] = artifact
+        result = {**artifact.result, "artifact": str(artifact.folder), "skipped": skipped}
+        steps.append({"step": name, "skipped": skipped, "seconds": round(time.monotonic() - began, 1)})
+    return {**result, "steps": steps}
+
+
+def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact, bool]:
+    """The step's artifact, and whether it was there already."""
+    inputs = {n: done[n] for n in step.needs if n in done}
+    known = identity(run, step, inputs)
+    name = fingerprint(known)
+    folder = step.folder(run, step.name, name)
+    artifact = Artifact(folder)
+    if artifact.exists and not _damaged(artifact):
+        say(f"{step.name}: already done ({name}), skipped")
+        shutil.rmtree(folder / WORK, ignore_errors=True)
+        return artifact, True
+    say(f"{step.name}: {name}")
+    job = Job(run, step, inputs, folder)
+    started, began = datetime.now(UTC), time.monotonic()
+    with _alone(job.work):
+        result = step.run(job)
+        record = {
+            "step": step.name, "domain": run.domain.name, "fingerprint": name, "identity": known,
+            "config": getattr(run.recipe, step.name).model_dump(mode="json"),
+            "inputs": {n: {"fingerprint": a.record["fingerprint"], "content": a.content} for n, a in inputs.items()},
+            "result": result, "seed": run.recipe.seed, "started": started.isoformat(), "ended": datetime.now(UTC).isoformat(),
+            "seconds": round(time.monotonic() - began, 2), "peak_memory_mb": peak_memory_mb(),
+        }  # fmt: skip
+        artifact = finish(folder, record)
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+    say(f"{step.name}: done in {record['seconds']:.0f} s")
+    return artifact, False
+
+
+def _damaged(artifact: Artifact) -> bool:
+    missing = [n for n, f in artifact.record["files"].items() if not _has_size(artifact.path(n), f["bytes"])]
+    if missing:
+        say(f"  {artifact.folder.name}: {missing[0]} is missing or has another size; the step is run again")
+        (artifact.folder / "record.json").unlink()
+    return bool(missing)
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """Two processes never work in one folder; the kernel drops the lock with the process, however it ends."""
+    with (work / "lock").open("w") as f:
+        # A process that was just killed may hold on for as long as the kernel takes to clear its memory away.
+        for wait in (0.2, 0.4, 0.8, 1.6, 0):
+            try:
+                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as e:
+                if not wait:
+                    raise ZooError(f"Another zoo process is working in {work.parent}; wait for it or stop it.") from e
+                time.sleep(wait)
+        yield
+
+
+def peak_memory_mb() -> int:
+    """The most this process, or one of its finished children, held in memory so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    most = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return int(most * unit / 2**20)
+
+
+def plan(run: Run, until: str | None = None) -> list[dict[str, Any]]:
+    """For each step what is cached and what it would spend; spends nothing. A step whose inputs do not exist yet has no
+    fingerprint, and says so."""
+    done: dict[str, Artifact] = {}
+    out: list[dict[str, Any]] = []
+    for name in step_names(run, until):
+        step = load_step(name)
+        inputs = {n: done[n] for n in step.needs if n in done}
+        entry: dict[str, Any] = {"step": name, "fingerprint": None, "cached": False}
+        if len(inputs) == len([n for n in step.needs if n in run.recipe.steps]):
+            entry["fingerprint"] = fingerprint(identity(run, step, inputs))
+            artifact = Artifact(step.folder(run, name, entry["fingerprint"]))
+            entry["cached"] = artifact.exists
+            if artifact.exists:
+                done[name] = artifact
+        if not entry["cached"]:
+            entry.update(step.plan(run, inputs))
+        out.append(entry)
+    return out
+
+
+def threads() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
