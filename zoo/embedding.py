@@ -1,0 +1,28 @@
+"""Sentence vectors from a local model folder, by sentence-transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Embed = Callable[[list[str]], "np.ndarray[Any, Any]"]
+"""Texts to float32 vectors of length 1, one a row."""
+
+
+def load_embedder(folder: Path, batch_size: int = 32) -> Embed:
+    """The model in `folder`, on the GPU if there is one. It is read from there alone, whatever is cached elsewhere."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=False)
+
+    def embed(texts: list[str]) -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        vectors = model.encode(texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32)
+
+    return embed

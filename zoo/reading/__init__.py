@@ -1,0 +1,1 @@
+"""Reading files: finding them, telling what they are, and parsing each in a process of its own."""
