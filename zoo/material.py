@@ -1,0 +1,145 @@
+"""What there is to annotate: a domain's seeds with their citations found, the passages of a corpus, the questions of
+its sources."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Any
+
+from zoo.annotating import Material
+from zoo.api import Citation, Document, Example, Passage, Question, Rejected, Verdict
+from zoo.artifact import Artifact, canonical, digest_file, digest_text
+from zoo.library import Domain
+from zoo.quotes import find_quote
+from zoo.run import Run
+
+
+class Corpus:
+    """The documents and passages that ingest left."""
+
+    def __init__(self, documents: Iterable[Document], passages: Iterable[Passage]) -> None:
+        self.documents = {d.id: d for d in documents}
+        self.passages: dict[str, list[Passage]] = defaultdict(list)
+        for passage in passages:
+            self.passages[passage.document].append(passage)
+
+    @classmethod
+    def of(cls, ingest: Artifact) -> Corpus:
+        return cls(ingest.rows("documents.jsonl", Document), ingest.rows("passages.jsonl", Passage))
+
+    def sample(self, most: int | None, seed: int) -> list[Material]:
+        """Passages, one of each document in turn, so that a budget that ends early has seen all documents alike."""
+        chance = random.Random(seed)
+        queues = []
+        for document in sorted(self.passages):
+            passages = sorted(self.passages[document], key=lambda p: (p.start, p.id))
+            chance.shuffle(passages)
+            queues.append(passages)
+        chance.shuffle(queues)
+        turns = (q[turn] for turn in range(max(map(len, queues), default=0)) for q in queues if turn < len(q))
+        chosen = [p for p, _ in zip(turns, range(most), strict=False)] if most is not None else list(turns)
+        return [Material(p, self.documents[p.document], n) for n, p in enumerate(chosen)]
+
+    def named(self, file: str) -> list[Document]:
+        return [d for d in self.documents.values() if PurePosixPath(d.path).name == PurePosixPath(file).name]
+
+
+def seed_rows(domain: Domain, corpus: Corpus) -> list[Example | Rejected]:
+    """The domain's seeds: cited places found where the cited file is in the corpus, and the answer passed by the
+    verifier."""
+    return [_seed(seed, domain, corpus) for seed in domain.seeds]
+
+
+def _seed(seed: Example, domain: Domain, corpus: Corpus) -> Example | Rejected:
+    verifier = domain.verifiers.get(seed.kind)
+    if verifier is None:
+        return Rejected(reason="domain_has_no_verifier", id=seed.id, path="seeds.jsonl", detail={"kind": seed.kind})
+    verdict = verifier(seed, seed.answer)
+    if verdict.verdict != "right":
+        return Rejected(reason="seed_fails_verifier", id=seed.id, path="seeds.jsonl", detail=verdict.model_dump())
+    citations: list[Citation] = []
+    shown: dict[str, None] = {}
+    for citation in seed.citations:
+        placed = _place(citation, corpus)
+        if placed is None:
+            return Rejected(
+                reason="quote_not_in_document", id=seed.id, path="seeds.jsonl", detail=citation.model_dump()
+            )
+        citations.append(placed[0])
+        shown[placed[1]] = None
+    quotes = Verdict(
+        check="quotes", verdict="right", reason=f"{sum(bool(c.passage) for c in citations)} stand in a passage"
+    )
+    return seed.model_copy(update={
+        "origin": "person", "citations": citations, "context": seed.context or "\n\n".join(shown),
+        "verdicts": [*([quotes] if any(c.passage for c in citations) else []), verdict],
+    })  # fmt: skip
+
+
+def _place(citation: Citation, corpus: Corpus) -> tuple[Citation, str] | None:
+    """The citation with its place, and the text to show for it: the passage, or the quote where no passage holds it
+    (its file is not in this corpus, or a passage ends within it). None where the file is there and the quote is
+    not."""
+    documents = corpus.named(citation.document)
+    for document in documents:
+        for passage in corpus.passages[document.id]:
+            if place := find_quote(citation.quote, passage.text):
+                start, end = place
+                found = Citation(
+                    quote=passage.text[start:end], document=document.id, passage=passage.id, start=start, end=end
+                )
+                return found, passage.text
+    for document in documents:
+        if place := find_quote(citation.quote, document.text):
+            quote = document.text[slice(*place)]
+            return citation.model_copy(update={"document": document.id, "quote": quote}), quote
+    return None if documents else (citation, citation.quote)
+
+
+def question_sources(run: Run) -> list[str]:
+    """The question sources this run uses: those the request names, and those of the recipe, in the domain's order."""
+    wanted = {*run.options.sources, *run.recipe.annotate.sources}
+    for source_id in run.recipe.annotate.sources:
+        run.domain.source(source_id)
+    return [s.id for s in run.domain.config.sources if s.kind == "questions" and s.id in wanted]
+
+
+def identity_of_questions(run: Run) -> dict[str, Any]:
+    """What decides the questions of a run: each source's file by content, or its place on the Hub, and how it is
+    mapped."""
+    out: dict[str, Any] = {}
+    for source_id in question_sources(run):
+        path = run.options.sources.get(source_id)
+        source = run.domain.source(source_id)
+        out[source_id] = {"file": digest_file(path) if path else None, "config": source.model_dump(mode="json")}
+        if source.hub and source.hub.train_ids:
+            out[source_id]["train_ids"] = run.domain.digest_of(source.hub.train_ids)
+    return out
+
+
+def identity_of_suites(run: Run) -> dict[str, Any]:
+    """What decides the questions that must not be trained on: the suites and the files their items come from."""
+    from zoo.evaluation.suites import load_suite, packaged_suites, suite_ids
+
+    ids = sorted({*suite_ids(run), *packaged_suites(run.domain)})
+    return {suite_id: load_suite(run.domain, suite_id).data_identity(run) for suite_id in ids}
+
+
+def sampled(questions: list[Question], most: int | None, seed: int, source_id: str) -> list[Question]:
+    """At most `most` of a source's questions, by chance but always the same, in the source's order."""
+    if most is None or len(questions) <= most:
+        return questions
+    chance = random.Random(digest_text(canonical([seed, source_id])))
+    return [questions[i] for i in sorted(chance.sample(range(len(questions)), most))]
+
+
+def labelled(question: Question) -> Example:
+    """A question and its gold as a row without reasoning."""
+    return Example(
+        id=question.id, kind=question.kind, question=question.question, context=question.context,
+        choices=question.choices, answer=question.gold, origin="questions", source=question.source,
+        licence=question.licence,
+    )  # fmt: skip

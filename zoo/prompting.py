@@ -1,0 +1,66 @@
+"""The one way a question is put to a student, in training and in evaluation alike, and the one shape of its answer."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from zoo.api import Example, Question
+from zoo.library import Domain
+
+DEFAULT = Path(__file__).with_name("prompts") / "question.j2"
+_INSTRUCTION = {
+    "choice": "Answer with one of the options.",
+    "yes_no_maybe": "Answer yes, no or maybe.",
+    "short": "Answer in a few words.",
+    "number": "Answer with a number and its unit.",
+    "label": "Answer with the label alone.",
+    "summary": "Answer in one sentence.",
+}
+_THINK = re.compile(r"^\s*<think>\s*(.*?)\s*</think>\s*", re.S)
+_BLANK = re.compile(r"\n{3,}")
+
+
+@lru_cache
+def _template(path: Path) -> object:
+    env = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    return env.from_string(path.read_text(encoding="utf-8"))
+
+
+def template_path(domain: Domain) -> Path:
+    """The domain's own `prompts/question.j2` if it has one, else the general one."""
+    own = domain.folder / "prompts" / "question.j2"
+    return own if own.is_file() else DEFAULT
+
+
+def user_turn(
+    domain: Domain, row: Example | Question, *, context: bool, reasoning: bool, options: bool = True
+) -> str:  # fmt: skip
+    """The user's message for a row: with its context and its options shown or not, asking for steps or for the answer alone.
+
+    Options that are not shown are for scoring by likelihood: a small model tells the right one by its words long before
+    it can refer to a list (the cloze formulation of OLMES, arXiv 2406.08446).
+    """
+    kind = row.kind if options or row.kind != "choice" else "short"
+    text: str = _template(template_path(domain)).render(  # type: ignore[attr-defined]
+        question=row.question, choices=row.choices if options else [], context=row.context if context else "",
+        reasoning=reasoning, instruction=_INSTRUCTION[kind],
+    )  # fmt: skip
+    return _BLANK.sub("\n\n", text).strip()
+
+
+def assistant_turn(reasoning: str, answer: str) -> str:
+    """`<think>` block and answer; the answer alone where there is no reasoning."""
+    return f"<think>\n{reasoning.strip()}\n</think>\n\n{answer.strip()}" if reasoning.strip() else answer.strip()
+
+
+def split_response(response: str) -> tuple[str, str]:
+    """(reasoning, answer) of an assistant's turn. A `<think>` that never closes has no answer."""
+    if match := _THINK.match(response):
+        return match.group(1), response[match.end() :].strip()
+    if "<think>" in response:
+        return response.partition("<think>")[2].strip(), ""
+    return "", response.strip()

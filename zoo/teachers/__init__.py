@@ -1,0 +1,120 @@
+"""Teachers: whatever answers the annotators' questions, behind one interface.
+
+An OpenAI-compatible endpoint when one is named, else a local model in this process; both are put behind a cache on
+disk.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from zoo.errors import RequestError
+from zoo.run import Run
+
+LOCAL = "local"
+Finish = Literal["stop", "length", "refused"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a teacher. `sample` tells apart several answers wanted to the same messages; `schema` is the JSON
+    schema the answer should follow, which a teacher may or may not be able to enforce."""
+
+    messages: tuple[dict[str, str], ...]
+    max_tokens: int
+    temperature: float = 0.0
+    schema: dict[str, Any] | None = None
+    sample: int = 0
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "messages": list(self.messages), "max_tokens": self.max_tokens, "temperature": self.temperature,
+            "schema": self.schema, "sample": self.sample,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `finish` is `length` where the answer was cut off, `refused` where the teacher or its filter
+    would not answer; an empty `text` with `stop` is an empty answer. Token counts are the teacher's own."""
+
+    text: str
+    finish: Finish
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+class Unanswered(Exception):
+    """One request got no answer, after every retry; the message says why. Other requests may still be answered."""
+
+
+class Teacher(Protocol):
+    """`model` is named in every row it wrote. `where` (an address without secrets, or a digest of weights) enters the
+    cache's key. `price` is what a call costs, or None where nobody knows; `answer_tokens` the longest answer to ask
+    it for.
+
+    `ask` raises `Unanswered` for one request that failed, and `ZooError` where no request can succeed.
+    """
+
+    model: str
+    where: str
+    price: float | None
+    answer_tokens: int
+
+    async def ask(self, request: Request) -> Answer: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An OpenAI-compatible server. The key is kept out of every printed form."""
+
+    url: str | None
+    model: str
+    key: str = field(repr=False, default="none")
+
+
+def chosen(run: Run) -> Endpoint | None:
+    """The endpoint this run asks, or None for the local teacher.
+
+    Raises RequestError where an endpoint is named without a model.
+    """
+    url = run.options.teacher_url or os.environ.get("OPENAI_BASE_URL") or None
+    key = os.environ.get("OPENAI_API_KEY") or ""
+    model = run.options.teacher_model or os.environ.get("OPENAI_MODEL") or ""
+    if model == LOCAL or run.options.teacher_url == LOCAL:
+        return None
+    if not model and not url and not key:
+        return None
+    if not model:
+        raise RequestError(
+            "A teacher endpoint is set but no model; name one with --teacher-model or OPENAI_MODEL, or say local."
+        )
+    if not url and not key:
+        raise RequestError(f"The teacher model {model!r} needs --teacher-url, OPENAI_BASE_URL or OPENAI_API_KEY.")
+    if url and not url.startswith(("http://", "https://")):
+        raise RequestError("The teacher's address must start with http:// or https://; see --teacher-url.")
+    return Endpoint(url, model, key or "none")
+
+
+def identity_of_teacher(run: Run) -> dict[str, Any]:
+    """What of the teacher decides what the step leaves: the model's name; for the local one its weights' digest."""
+    endpoint = chosen(run)
+    return {"model": endpoint.model} if endpoint else {"model": LOCAL, "digest": run.base.digest}
+
+
+def open_teacher(run: Run) -> Teacher:
+    """The run's teacher, without its cache. Use it inside one event loop and close it there."""
+    settings = run.recipe.annotate
+    if endpoint := chosen(run):
+        from zoo.teachers.endpoint import EndpointTeacher
+
+        return EndpointTeacher(
+            endpoint, settings.timeout_s, settings.retries, settings.concurrency, settings.max_answer_tokens
+        )
+    from zoo.teachers.local import LocalTeacher
+
+    return LocalTeacher(run.base, min(settings.local_answer_tokens, settings.max_answer_tokens), run.recipe.seed)
