@@ -1,0 +1,46 @@
+"""What is ours to score: the domain's verifier and ROUGE-L, on responses that lm-eval logged."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from zoo.api import Question
+from zoo.library import Domain
+from zoo.prompting import split_response
+
+LABELS = {"yes_no_maybe", "label"}
+
+
+def verified(domain: Domain, question: Question, response: str) -> float:
+    """1 where the domain's verifier says right, else 0: an answer that it cannot judge is not an answer."""
+    return float(domain.verifiers[question.kind](question, response).verdict == "right")
+
+
+def rouge_l(reference: str, response: str) -> float:
+    """ROUGE-L F1 with stemming (Lin 2004, aclanthology.org/W04-1013) of the answer, its reasoning left out."""
+    return float(_rouge().score(reference, split_response(response)[1])["rougeL"].fmeasure)
+
+
+@lru_cache
+def _rouge() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(["rougeL"], use_stemmer=True)
+
+
+def score(metric: str, domain: Domain, question: Question, response: str) -> float:
+    """A response under one of our metrics, from 0 to 1."""
+    if metric == "rougeL":
+        return rouge_l(question.gold, response)
+    assert metric == "verified"
+    return verified(domain, question, response)
+
+
+def prediction_of(question: Question, response: str) -> str:
+    """What a response amounts to, for counting: the label it gives where it gives one, else its answer."""
+    answer = split_response(response)[1]
+    if question.kind in LABELS:
+        first = answer.strip().split("\n")[0].strip(" .:*\"'")
+        return first.lower() if question.kind == "yes_no_maybe" else first.upper()
+    return answer

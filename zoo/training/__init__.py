@@ -1,0 +1,1 @@
+"""From examples to an adapter: rows with a loss mask, batches of like length, the trainer, and the merged model."""

@@ -1,0 +1,237 @@
+"""The library's trainer with two habits: the output layer runs only where a loss is taken, and little is padding."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from zoo.artifact import write_atomic
+from zoo.config import FinetuneSettings
+from zoo.console import Progress
+from zoo.errors import ZooError
+from zoo.training.batches import Layout, passes
+from zoo.training.rows import IGNORED, TokenRow
+
+COMPLETE = "complete.json"  # written last into a checkpoint; one without it was cut off by a kill
+Batch = list[dict[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Collator:
+    """Rows to the forward passes of one step, each a dict of (rows, longest) tensors. Rows without padding need no
+    mask, and attention is faster without one."""
+
+    pad: int
+    tokens: int
+
+    def __call__(self, rows: Sequence[TokenRow]) -> Batch:
+        return [self._one([rows[i] for i in part]) for part in passes([len(r) for r in rows], self.tokens)]
+
+    def _one(self, rows: list[TokenRow]) -> dict[str, torch.Tensor]:
+        longest = max(map(len, rows))
+        ids = torch.full((len(rows), longest), self.pad)
+        labels = torch.full((len(rows), longest), IGNORED)
+        for n, row in enumerate(rows):
+            ids[n, : len(row)] = torch.tensor(row.tokens)
+            labels[n, : len(row)] = torch.tensor(row.labels)
+        out = {"input_ids": ids, "labels": labels}
+        if any(len(r) < longest for r in rows):
+            lengths = torch.tensor([len(r) for r in rows])
+            out["attention_mask"] = (torch.arange(longest)[None] < lengths[:, None]).long()
+        return out
+
+
+@contextmanager
+def output_layer_at(model: Any, mask: torch.Tensor) -> Iterator[None]:
+    """Within, the model's output layer sees only the positions where `mask` (rows, length - 1) is true, and the logits
+    come as (1, positions, vocabulary). Everything else a model does to its logits, such as scaling, stays as it is."""
+    head = model.get_output_embeddings()
+    handle = head.register_forward_pre_hook(lambda _, args: (args[0][:, :-1][mask][None],))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def summed_loss(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross entropy summed over the trained tokens of a forward pass, and how many there are."""
+    labels = batch["labels"][:, 1:]
+    mask = labels != IGNORED
+    with output_layer_at(model, mask):
+        logits = model(input_ids=batch["input_ids"], attention_mask=batch.get("attention_mask"), use_cache=False).logits
+    return cross_entropy(logits[0].float(), labels[mask], reduction="sum"), mask.sum()
+
+
+class AnswerTrainer(Trainer):  # type: ignore[misc]
+    """Trains on a `Layout` of rows. The loss of a step is the mean over its trained tokens, as in TRL's SFTTrainer."""
+
+    control: Any
+
+    def __init__(
+        self, model: Any, args: TrainingArguments, rows: Sequence[TokenRow], validation: Sequence[TokenRow],
+        layout: Layout, collator: Collator, callback: Watch,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            model=model, args=args, train_dataset=rows, eval_dataset=validation or None, data_collator=collator,
+            callbacks=[callback],
+        )  # fmt: skip
+        self.remove_callback(PrinterCallback)
+        self.layout, self.validation, self.watch = layout, validation, callback
+
+    def get_train_dataloader(self) -> Any:
+        return self.accelerator.prepare(
+            DataLoader(self.train_dataset, batch_sampler=self.layout.batches, collate_fn=self.data_collator)
+        )
+
+    def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> torch.Tensor:
+        """One optimizer step's gradient, summed over its forward passes. Returns the mean loss per trained token."""
+        model.train()
+        parts: Batch = self._prepare_input(inputs)
+        trained = sum(int((p["labels"][:, 1:] != IGNORED).sum()) for p in parts)
+        total = torch.zeros((), device=self.args.device)
+        for part in parts:
+            loss = self.compute_loss(model, part, num_items_in_batch=trained)
+            self.accelerator.backward(loss)
+            total += loss.detach()
+        if not torch.isfinite(total):
+            raise ZooError(
+                f"The loss is {float(total)} at step {self.state.global_step + 1}; lower finetune.learning_rate "
+                "or use finetune.dtype float32."
+            )
+        return total
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        loss, count = summed_loss(model, inputs)
+        return loss / (count if num_items_in_batch is None else num_items_in_batch)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """The mean loss per trained token over the validation rows."""
+        self.model.eval()
+        total, trained = 0.0, 0
+        order = sorted(self.validation, key=len)
+        size = self.args.eval_batch_size
+        with self.watch.paused(), torch.no_grad():
+            for n in range(0, len(order), size):
+                for part in self._prepare_input(self.data_collator(order[n : n + size])):
+                    loss, count = summed_loss(self.model, part)
+                    total, trained = total + float(loss), trained + int(count)
+        metrics = {"eval_loss": total / trained}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # A run that stopped early is resumed from the checkpoint before, and stops at the same step again.
+        if self.watch.stopped:
+            return
+        super()._save_checkpoint(model, trial)
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        write_atomic(folder / COMPLETE, json.dumps({"seconds": self.watch.seconds}))
+
+
+class Watch(TrainerCallback):  # type: ignore[misc]
+    """Shows progress, keeps the adapter with the lowest validation loss, and stops when it no longer falls.
+
+    All it decides by is in the trainer's log, which checkpoints carry, so a resumed run decides the same.
+    """
+
+    def __init__(self, bar: Progress, layout: Layout, best: Path, patience: int, seconds: float) -> None:
+        self.bar, self.layout, self.best, self.patience = bar, layout, best, patience
+        self.seconds, self.stopped = seconds, False
+        self._last, self._since = time.monotonic(), seconds
+        self._first = self._shown = 0
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keeps what happens within out of `seconds`, which are those of training alone."""
+        began = time.monotonic()
+        yield
+        self._last += time.monotonic() - began
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._last = time.monotonic()
+        self._shown = self._first = self.layout.tokens[state.global_step - 1] if state.global_step else 0
+        self._since = self.seconds
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        now = time.monotonic()
+        self.seconds += now - self._last
+        self._last = now
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+        if "loss" not in logs:
+            return
+        tokens = self.layout.tokens[state.global_step - 1]
+        speed = (tokens - self._first) / max(1e-9, self.seconds - self._since)
+        self.bar.advance(tokens - self._shown, f"loss {logs['loss']:.3f}, {speed:.0f} tokens/s")
+        self._shown = tokens
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
+        losses = validation_losses(state.log_history)
+        step = best_step(losses)
+        if step == state.global_step:
+            _save_best(model, self.best / f"step-{step}")
+        if sum(s > step for s, _ in losses) >= self.patience:
+            self.stopped = control.should_training_stop = True
+
+
+def _save_best(model: Any, folder: Path) -> None:
+    part = folder.with_name("part")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(part)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    for other in folder.parent.glob("step-*"):
+        if other != folder:
+            shutil.rmtree(other)
+
+
+def validation_losses(history: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
+    return [(int(h["step"]), float(h["eval_loss"])) for h in history if "eval_loss" in h]
+
+
+def best_step(losses: Sequence[tuple[int, float]]) -> int:
+    """The first step with the lowest validation loss."""
+    return min(losses, key=lambda entry: (entry[1], entry[0]))[0]
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The latest whole checkpoint; those a kill cut off are removed."""
+    found: dict[int, Path] = {}
+    for path in folder.glob("checkpoint-*"):
+        if (path / COMPLETE).is_file():
+            found[int(path.name.rpartition("-")[2])] = path
+        else:
+            shutil.rmtree(path)
+    return found[max(found)] if found else None
+
+
+def seconds_before(checkpoint: Path | None) -> float:
+    """How long the run had trained when the checkpoint was written."""
+    return float(json.loads((checkpoint / COMPLETE).read_text())["seconds"]) if checkpoint else 0.0
+
+
+def arguments(settings: FinetuneSettings, folder: Path, steps: int, validate: bool, seed: int) -> TrainingArguments:
+    schedule = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}[settings.schedule]
+    return TrainingArguments(
+        output_dir=str(folder), max_steps=steps, seed=seed, learning_rate=settings.learning_rate,
+        lr_scheduler_type=schedule, warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay,
+        per_device_train_batch_size=1, per_device_eval_batch_size=settings.batch_rows,
+        logging_steps=1, logging_nan_inf_filter=False, report_to="none", disable_tqdm=True,
+        eval_strategy="steps" if validate else "no", eval_steps=settings.validate_every,
+        save_strategy="steps", save_steps=settings.checkpoint_every, save_total_limit=2,
+        remove_unused_columns=False, dataloader_pin_memory=False,
+    )  # fmt: skip
