@@ -1,0 +1,41 @@
+"""`zoo list`: the domains, their releases here, and the plugins that could not be loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.artifact import Workspace
+from zoo.commands import options as o
+from zoo.workspace import workspace_path
+
+
+def list_(workspace: o.WorkspacePath = None, domain_path: o.DomainPath = None, json: o.Json = False) -> None:
+    """Domains, their aliases, and the versions released in this workspace."""
+    from zoo.library import find_domains
+    from zoo.releases import versions
+
+    domains, broken = find_domains(tuple(domain_path or ()))
+    place = Workspace(workspace_path(workspace))
+    rows: list[dict[str, Any]] = [
+        {
+            "domain": d.name, "aliases": d.config.aliases, "title": d.config.title,
+            "releases": [
+                {"version": v, "gate": a.result["gate"], "folder": str(a.folder)} for v, a in versions(place, d.name).items()
+            ],
+        }
+        for d in domains.values()
+    ]  # fmt: skip
+    if json:
+        o.print_json({"domains": rows, "broken": [vars(b) for b in broken]})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("domain", "aliases", "title", "releases here", box=None)
+    for r in rows:
+        table.add_row(
+            r["domain"], ", ".join(r["aliases"]), r["title"], ", ".join(x["version"] for x in r["releases"]) or "-"
+        )
+    for b in broken:
+        table.add_row(b.name, "", f"[red]broken:[/red] {b.error}", b.where)
+    Console().print(table)

@@ -1,0 +1,68 @@
+"""The options that many verbs share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zoo.errors import RequestError
+
+DomainName = Annotated[
+    str, typer.Argument(help="A domain, or its alias: medical.", metavar="DOMAIN", show_default=False)
+]
+RecipeName = Annotated[
+    str | None, typer.Option("--recipe", help="A recipe's name, or a YAML file.", metavar="NAME|PATH")
+]
+Corpus = Annotated[
+    list[Path] | None, typer.Option("--corpus", help="Documents: a file or folder. Repeatable.", metavar="PATH")
+]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option("--source", help="Where a named source lies on this disk; uses it.", metavar="ID=PATH"),
+]
+Suites = Annotated[
+    list[str] | None, typer.Option("--suite", help="Runs a suite beside the domain's own.", metavar="ID")
+]
+SuiteData = Annotated[
+    list[str] | None,
+    typer.Option("--suite-data", help="Where a suite's items lie on this disk; runs it.", metavar="ID=PATH"),
+]
+Base = Annotated[
+    str | None, typer.Option("--base", help="The base model: Hub id, folder or GGUF file.", metavar="ID|PATH")
+]
+TeacherUrl = Annotated[str | None, typer.Option("--teacher-url", help="An OpenAI-compatible endpoint.", metavar="URL")]
+TeacherModel = Annotated[str | None, typer.Option("--teacher-model", help="The model to ask there.", metavar="NAME")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of the recipe: finetune.epochs=2.", metavar="KEY=VALUE")
+]
+Until = Annotated[str | None, typer.Option("--until", help="Stop after this step.", metavar="STEP")]
+Plan = Annotated[bool, typer.Option("--plan", help="What would run and what it would spend; spends nothing.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Caches only: neither hub nor registry.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="The seed of everything drawn.")]
+WorkspacePath = Annotated[
+    Path | None,
+    typer.Option("--workspace", help="Where everything goes; else $ZOO_WORKSPACE, else .zoo here.", metavar="DIR"),
+]
+DomainPath = Annotated[
+    list[Path] | None, typer.Option("--domain-path", help="A domain's folder, or a folder of them.", metavar="DIR")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, all else on stderr.")]
+
+
+def pairs(values: list[str] | None, option: str) -> dict[str, Path]:
+    """`ID=PATH` options as a mapping."""
+    out: dict[str, Path] = {}
+    for value in values or []:
+        name, eq, path = value.partition("=")
+        if not eq or not name or not path:
+            raise RequestError(f"{option} {value!r} is not of the form ID=PATH.")
+        out[name] = Path(path).expanduser()
+    return out
+
+
+def print_json(result: Any) -> None:
+    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")

@@ -1,0 +1,72 @@
+"""`zoo train` and the steps' own verbs: `zoo annotate` is `zoo train --until annotate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from zoo.commands import options as o
+from zoo.config import Options
+from zoo.console import say
+from zoo.workspace import workspace_path
+
+HELP = {
+    "train": "From documents to a released model: every step of the recipe, those already done skipped.",
+    "ingest": "Reads documents into passages and indexes them.",
+    "annotate": "Has a teacher write checked training examples from passages and questions.",
+    "finetune": "Fine-tunes the base on the examples with LoRA.",
+    "evaluate": "Scores base, trivial baseline and model on the same items.",
+    "release": "Lets the model through the gate and writes its card and version.",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    for verb, text in HELP.items():
+        app.command(verb, help=text)(_command(verb))
+
+
+def _command(verb: str) -> Callable[..., None]:
+    def command(
+        domain: o.DomainName, recipe: o.RecipeName = None, corpus: o.Corpus = None, source: o.Sources = None,
+        suite: o.Suites = None, suite_data: o.SuiteData = None, base: o.Base = None, teacher_url: o.TeacherUrl = None,
+        teacher_model: o.TeacherModel = None, set_: o.Settings = None, until: o.Until = None, plan: o.Plan = False,
+        offline: o.Offline = False, seed: o.Seed = None, workspace: o.WorkspacePath = None, domain_path: o.DomainPath = None,
+        json: o.Json = False,
+    ) -> None:  # fmt: skip
+        from zoo import run as runs
+
+        last = until if verb == "train" else verb
+        request = Options(
+            workspace=workspace_path(workspace), recipe=recipe, corpus=tuple(corpus or ()),
+            sources=o.pairs(source, "--source"), suites=tuple(suite or ()), suite_data=o.pairs(suite_data, "--suite-data"),
+            base=base, teacher_url=teacher_url, teacher_model=teacher_model, settings=tuple(set_ or ()), seed=seed,
+            offline=offline, domain_path=tuple(domain_path or ()),
+        )  # fmt: skip
+        prepared = runs.prepare(domain, request)
+        if plan:
+            entries = runs.plan(prepared, last)
+            o.print_json({"plan": entries}) if json else _say_plan(entries)
+            return
+        result = runs.train(prepared, last)
+        if json:
+            o.print_json(result)
+        else:
+            _say_result(result)
+
+    return command
+
+
+def _say_plan(entries: list[dict[str, Any]]) -> None:
+    for e in entries:
+        rest = {k: v for k, v in e.items() if k not in {"step", "fingerprint", "cached"}}
+        state = "done, would be skipped" if e["cached"] else "would run"
+        spent = "; ".join(f"{k.replace('_', ' ')}: {v}" for k, v in rest.items())
+        say(f"{e['step']}: {state}{'; ' + spent if spent else ''}")
+
+
+def _say_result(result: dict[str, Any]) -> None:
+    took = ", ".join(f"{s['step']} {'skipped' if s['skipped'] else str(s['seconds']) + ' s'}" for s in result["steps"])
+    say(f"done: {took}")
+    say(f"{result['artifact']}")

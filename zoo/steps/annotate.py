@@ -1,0 +1,299 @@
+"""Makes checked examples: a domain's seeds, questions that a teacher writes from passages, and questions with known
+answers.
+
+Which rows are kept depends on the answers alone, not on when they arrive: a run that was killed and started again, or
+replayed from the cache, leaves the same files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo import material
+from zoo.alike import duplicates
+from zoo.annotating import Annotator, Ask, Failed, Material, annotator_digest, load_annotator
+from zoo.api import Example, Question, Rejected, Teacher
+from zoo.artifact import Artifact, write_rows
+from zoo.config import AnnotateSettings
+from zoo.console import Progress, progress, say
+from zoo.errors import RequestError, ZooError
+from zoo.library import digest_files
+from zoo.questions import check_sources, telling_texts
+from zoo.run import Job, Run, Step
+from zoo.teachers import Unanswered, chosen, identity_of_teacher, open_teacher
+from zoo.teachers.budget import Outcome, in_order
+from zoo.teachers.cache import Cache, CachedTeacher, Usage
+
+VERSION = 2
+_SILENT = 8  # items in a row without any answer, after which the teacher is taken to be gone
+UNANSWERED = "unanswered"
+_PROMPT_TOKENS = 400  # what a prompt takes beside the passage: the plan's estimate, no limit
+Item = Material | Question
+
+
+@dataclass
+class Work:
+    """The rows of one run as they come: what may be kept, in order, with the text that tells one question from
+    another."""
+
+    candidates: list[tuple[Example, str]] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    asked: int = 0
+    stopped: str | None = None
+
+    def add(self, row: Example | Rejected, key: str = "") -> None:
+        if isinstance(row, Rejected):
+            self.rejected.append(row)
+        else:
+            self.candidates.append((row, key or row.question))
+
+
+def check(run: Run) -> None:
+    """Refuses what is known to be wrong before any work: the teacher's options, sources, annotators, verifiers."""
+    chosen(run)
+    _annotators(run)
+    check_sources(run)
+    for source_id in run.recipe.annotate.sources:
+        if run.domain.source(source_id).kind != "questions":
+            raise RequestError(f"The source {source_id} holds documents; annotate.sources names question sources.")
+    if not run.domain.verifiers:
+        raise RequestError(
+            f"The domain {run.domain.name} names no verifiers, so nothing could be kept; see its domain.yaml."
+        )
+
+
+def _annotators(run: Run) -> dict[str, Annotator]:
+    """The domain's annotators by kind of material, of those this step uses."""
+    names = run.domain.config.annotators
+    return {kind: load_annotator(names[kind]) for kind in ("documents", "questions") if kind in names}
+
+
+def identity(run: Run) -> dict[str, Any]:
+    annotators = _annotators(run).values()
+    own = Path(__file__).resolve().parent.parent / "verifiers"
+    return {
+        "teacher": identity_of_teacher(run),
+        "annotators": {a.name: [a.version, annotator_digest(a.name, run.domain)] for a in annotators},
+        "verifiers": [digest_files(own, own.glob("*.py")), run.domain.digest_of("*.py")],
+        "seeds": run.domain.digest_of("seeds.jsonl"),
+        "sources": material.identity_of_questions(run),
+        "suites": material.identity_of_suites(run),
+        "embedder": run.recipe.ingest.embedder,
+    }
+
+
+def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
+    """What the teacher would be asked at the most usual; answers that the cache holds already cost nothing."""
+    settings: AnnotateSettings = run.recipe.annotate
+    passages = inputs["ingest"].result["passages"] if "ingest" in inputs else settings.passages
+    if passages is not None and settings.passages is not None:
+        passages = min(passages, settings.passages)
+    sources = material.question_sources(run)
+    out: dict[str, Any] = {
+        "seeds": len(run.domain.seeds) if settings.seeds else 0,
+        "passages": passages,
+        "sources": sources,
+    }
+    out["teacher"] = endpoint.model if (endpoint := chosen(run)) else "local"
+    out["questions"] = questions = _planned(run, sources)
+    calls = settings.max_calls
+    if passages is not None and questions is not None:
+        usual = 2 * passages + questions
+        calls = usual if calls is None else min(calls, usual)
+    tokens = settings.max_answer_tokens if endpoint else min(settings.local_answer_tokens, settings.max_answer_tokens)
+    out["calls"] = calls
+    out["cost"] = None if endpoint else 0.0
+    if calls is not None:
+        out["tokens"] = {"in": calls * (run.recipe.ingest.passage_tokens + _PROMPT_TOKENS), "out": calls * tokens}
+    return out
+
+
+def _planned(run: Run, sources: list[str]) -> int | None:
+    """How many questions the teacher would be given; None where a source lies on the Hub, which a plan does not ask."""
+    from zoo.questions import load_questions
+
+    asking = [s for s in sources if run.domain.source(s).reasoning == "teacher"]
+    if any(s not in run.options.sources for s in asking):
+        return None
+    most = run.recipe.annotate.questions
+    return sum(len(material.sampled(load_questions(run, s)[0], most, run.recipe.seed, s)) for s in asking)
+
+
+def run(job: Job) -> dict[str, Any]:
+    corpus = material.Corpus.of(job.inputs["ingest"])
+    work = Work()
+    if job.settings.seeds:
+        for row in material.seed_rows(job.domain, corpus):
+            work.add(row)
+    plain, asked, keys = _questions(job, work)
+    for question in plain:
+        work.add(material.labelled(question), keys[question.id])
+    passages = corpus.sample(job.settings.passages, job.run.recipe.seed) if "documents" in _annotators(job.run) else []
+    usage, price, model = asyncio.run(_ask_all(job, [*asked, *passages], keys, work))
+    examples = _without_duplicates(job, work)
+    return _finish(job, work, examples, usage, {"teacher": model, "price": price, "passages": _count(corpus)})
+
+
+def _count(corpus: material.Corpus) -> int:
+    return sum(map(len, corpus.passages.values()))
+
+
+def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], dict[str, str]]:
+    """The sources' questions, those that go on as they are and those to be reasoned about, and each one's key. Rows
+    that are no questions are rejected, and so is a question of a kind that the domain cannot verify."""
+    plain: list[Question] = []
+    asked: list[Question] = []
+    keys: dict[str, str] = {}
+    sources = material.question_sources(job.run)
+    if sources:
+        from zoo.questions import load_questions
+    for source_id in sources:
+        found, bad = load_questions(job.run, source_id)
+        work.rejected += bad
+        keys |= {q.id: text for q, text in zip(found, telling_texts(found), strict=True)}
+        questions = material.sampled(found, job.settings.questions, job.run.recipe.seed, source_id)
+        if job.domain.source(source_id).reasoning == "none":
+            plain += questions
+        elif "questions" not in job.domain.config.annotators:
+            raise ZooError(
+                f"The domain {job.domain.name} names no annotator for questions, which {source_id} needs: "
+                "see annotators in its domain.yaml."
+            )
+        else:
+            asked += [q for q in questions if q.kind in job.domain.verifiers]
+            work.rejected += [
+                Rejected(reason="domain_has_no_verifier", id=q.id, detail={"kind": q.kind})
+                for q in questions
+                if q.kind not in job.domain.verifiers
+            ]
+    return plain, asked, keys
+
+
+@dataclass
+class _Desk:
+    """Asks the teacher about one item after the other, and notices when it no longer answers at all."""
+
+    job: Job
+    teacher: CachedTeacher
+    tokens: int
+    bar: Progress
+    annotators: dict[str, Annotator]
+    kept: int = 0
+    silent: int = 0
+    unanswered: int = 0
+
+    def annotator(self, item: Item) -> Annotator:
+        return self.annotators["documents" if isinstance(item, Material) else "questions"]
+
+    def most(self, item: Item) -> int:
+        return self.annotator(item).calls(item, self.job.settings)
+
+    def gone(self, why: str) -> ZooError:
+        teacher = self.teacher.teacher
+        return ZooError(
+            f"The teacher {teacher.model} at {teacher.where} does not answer: {why}; see that it runs and give the "
+            "same command again, which asks nothing twice."
+        )
+
+    async def work(self, item: Item, limit: int) -> Outcome[Example | Rejected]:
+        annotator = self.annotator(item)
+        ask = Ask(self.teacher, self.tokens, self.job.settings.temperature, limit)
+        try:
+            row = await annotator.annotate(item, ask, self.job.domain, self.job.settings)
+            self.silent = 0 if ask.calls else self.silent
+        except Failed as e:
+            row, self.silent = _failed(item, e.reason, text=e.text), 0
+        except Unanswered as e:
+            row = _failed(item, UNANSWERED, error=str(e))
+            self.silent, self.unanswered = self.silent + 1, self.unanswered + 1
+            if self.silent >= _SILENT:
+                raise self.gone(str(e)) from e
+        if isinstance(row, Example):
+            self.kept += 1
+            credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
+            row = row.model_copy(update={"teacher": credit})
+        self.bar.advance(note=f"{self.kept} passed the checks, {self.teacher.usage.calls} calls")
+        return Outcome(row, ask.calls)
+
+
+def _failed(item: Item, reason: str, **detail: str) -> Rejected:
+    if isinstance(item, Material):
+        return Rejected(reason=reason, id=item.passage.id, path=item.document.path, detail=detail)
+    return Rejected(reason=reason, id=item.id, detail=detail)
+
+
+async def _ask_all(
+    job: Job, items: Sequence[Item], keys: dict[str, str], work: Work
+) -> tuple[Usage, float | None, str]:
+    """Asks about all items within the budget and adds their rows to `work` in the items' order."""
+    source = open_teacher(job.run)
+    teacher = CachedTeacher(source, Cache(job.run.workspace.cache / "teacher.sqlite"))
+    settings: AnnotateSettings = job.settings
+    try:
+        with progress("items annotated", len(items)) as bar:
+            desk = _Desk(job, teacher, source.answer_tokens, bar, _annotators(job.run))
+            rows = await in_order(items, desk.work, desk.most, settings.max_calls, settings.concurrency)
+    finally:
+        await teacher.close()
+    if rows and desk.unanswered == len(rows):
+        raise desk.gone(next(r.detail["error"] for r in rows if isinstance(r, Rejected)))
+    for item, row in zip(items, rows, strict=False):
+        work.add(row, keys.get(item.id, "") if isinstance(item, Question) else "")
+    work.asked = len(rows)
+    if len(rows) < len(items):
+        work.stopped = f"the budget of {settings.max_calls} calls was reached after {len(rows)} of {len(items)} items"
+        say(f"  {work.stopped}")
+    return teacher.usage, source.price, source.model
+
+
+def _without_duplicates(job: Job, work: Work) -> list[Example]:
+    """The candidates that repeat neither an earlier one nor a suite's question; the others are rejected with what
+    they repeat."""
+    from zoo.embedding import load_embedder
+    from zoo.questions import suite_questions
+
+    if not work.candidates:
+        return []
+    embed = load_embedder(job.run.embedder.folder)
+    suites = suite_questions(job.run)
+    found = duplicates([key for _, key in work.candidates], suites, job.settings.duplicate, embed)
+    kept: list[Example] = []
+    for (example, _), same in zip(work.candidates, found, strict=True):
+        if same is None:
+            kept.append(example)
+        else:
+            reason = "duplicates_suite" if same[0] == "suite" else "duplicates_kept"
+            work.rejected.append(
+                Rejected(reason=reason, id=example.id, detail={"question": example.question, "of": same[1]})
+            )
+    return kept
+
+
+def _finish(job: Job, work: Work, examples: list[Example], usage: Usage, more: dict[str, Any]) -> dict[str, Any]:
+    write_rows(job.folder / "examples.jsonl", examples)
+    write_rows(job.folder / "rejected.jsonl", work.rejected)
+    reasons = dict(Counter(r.reason for r in work.rejected).most_common())
+    if not examples:
+        took = ", ".join(f"{reason} {n}" for reason, n in reasons.items()) or "there was nothing to ask about"
+        raise ZooError(f"annotate kept nothing ({took}); look at {job.folder / 'rejected.jsonl'}.")
+    price = more.pop("price")
+    result: dict[str, Any] = {
+        "asked": work.asked, "kept": len(examples), "rejected": reasons, "calls": usage.calls, "cached": usage.cached,
+        "cost": None if price is None else price * (usage.calls - usage.cached),
+        "tokens": {"in": usage.tokens_in, "out": usage.tokens_out},
+        "by_origin": dict(Counter(e.origin for e in examples)),
+        "by_source": dict(Counter(e.source for e in examples)), **more,
+        "files": {n: str(job.folder / f"{n}.jsonl") for n in ("examples", "rejected")},
+    }  # fmt: skip
+    if work.stopped:
+        result["stopped"] = work.stopped
+    say(f"  {len(examples)} kept, {len(work.rejected)} rejected" + "".join(f"; {r} {n}" for r, n in reasons.items()))
+    return result
+
+
+STEP = Step("annotate", VERSION, ("ingest",), check, identity, plan, run)

@@ -1,0 +1,180 @@
+"""evaluate: the base (zero-shot, few-shot), a trivial answer and the model on the same items of every suite."""
+
+from __future__ import annotations
+
+import gc
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from zoo import verifiers
+from zoo.api import Example, Question
+from zoo.artifact import Artifact, digest_file, digest_text, write_atomic, write_rows
+from zoo.config import EvaluateSettings
+from zoo.console import say
+from zoo.errors import RequestError
+from zoo.evaluation.baselines import trivial
+from zoo.evaluation.contestants import (
+    FEW_SHOT,
+    MODEL,
+    TRIVIAL,
+    ZERO_SHOT,
+    Item,
+    Journal,
+    Outcome,
+    choose_shots,
+    measure,
+    wants_shots,
+)
+from zoo.evaluation.report import summarise, table
+from zoo.evaluation.suites import OWN, Items, Suite, load_suite, options_of, split_items, suite_ids
+from zoo.library import digest_files
+from zoo.prompting import template_path
+from zoo.run import Job, Run, Step
+
+
+def _suites(run: Run) -> list[Suite]:
+    return [load_suite(run.domain, i) for i in suite_ids(run)]
+
+
+def check(run: Run) -> None:
+    missing = [n for n in STEP.needs if n not in run.recipe.steps]
+    if missing:
+        raise RequestError(f"The recipe {run.recipe.name} evaluates without {missing[0]}; add it to its steps.")
+    if not (suites := _suites(run)):
+        raise RequestError(f"No suite of {run.domain.name} is chosen; name one with --suite.")
+    for suite in suites:
+        suite.check(run)
+
+
+def identity(run: Run) -> dict[str, Any]:
+    suites = {s.id: {"yaml": digest_file(s.path), "items": s.data_identity(run)} for s in _suites(run)}
+    prompt = digest_file(template_path(run.domain))
+    general = Path(verifiers.__file__).parent
+    judges = [run.domain.digest_of("verifiers.py"), digest_files(general, general.glob("*.py"))]
+    return {"suites": suites, "prompt": prompt, "verifiers": judges, "base": run.base.digest}
+
+
+def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
+    """Items and requests (likelihoods or answers asked of a model); None for suites whose items are on the Hub."""
+    settings = run.recipe.evaluate
+    counts: dict[str, int | None] = {}
+    requests = 0
+    for suite in _suites(run):
+        if not suite.local(run):
+            counts[suite.id] = None
+            continue
+        questions, _ = split_items(suite, suite.questions(run), settings.limit.get(suite.id), run.recipe.seed)
+        counts[suite.id] = len(questions)
+        contestants = 3 if wants_shots(suite, questions, settings) else 2
+        requests += contestants * sum(1 if suite.generates else len(options_of(q)) for q in questions)
+    return {"suites": counts, "requests": requests}
+
+
+class _Table:
+    """The suites with their items and shots, and what has been measured so far."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.settings: EvaluateSettings = job.settings
+        self.journal = Journal(job.work / "journal")
+        self.suites = _suites(job.run)
+        self.items: dict[str, list[Question]] = {}
+        self.shots: dict[str, list[Question]] = {}
+        self.loaded: dict[str, Items] = {}
+        self.sizes: dict[str, int] = {}
+        examples = list(job.inputs["annotate"].rows("examples.jsonl", Example))
+        for suite in self.suites:
+            self._prepare(suite, examples)
+
+    def _prepare(self, suite: Suite, examples: list[Example]) -> None:
+        seed = self.job.run.recipe.seed
+        self.loaded[suite.id] = suite.load(self.job.run)
+        every = self.loaded[suite.id].questions
+        items, held = split_items(suite, every, self.settings.limit.get(suite.id), seed)
+        _require_verifiers(suite, items)
+        self.items[suite.id], self.sizes[suite.id] = items, len(every) - len(held)
+        if rejected := self.loaded[suite.id].rejected:
+            say(f"  {suite.id}: {len(rejected)} rows cannot be items, for example: {rejected[0].reason}")
+        if len(items) < self.sizes[suite.id]:
+            say(f"  {suite.id}: {len(items)} of its {self.sizes[suite.id]} items, as limit says")
+        self.shots[suite.id] = []
+        if wants_shots(suite, items, self.settings):
+            self.shots[suite.id] = choose_shots(suite, items, held, examples, self.settings.few_shot, seed)
+            if not self.shots[suite.id]:
+                say(f"  {suite.id}: no example can be a shot, so the base is measured without any")
+
+    def missing(self, contestant: str) -> list[Suite]:
+        wanted = [s for s in self.suites if contestant != FEW_SHOT or self.shots[s.id]]
+        return [s for s in wanted if self.journal.read(s.id, contestant) is None]
+
+    def measure(self, folder: Path, contestants: tuple[str, ...]) -> None:
+        """Measures what is missing of the weights in `folder`."""
+        if not any(self.missing(c) for c in contestants):
+            return
+        from zoo.evaluation.model import load_student
+
+        student = load_student(folder, self.settings.batch_size)
+        for contestant in contestants:
+            for suite in self.missing(contestant):
+                shots = self.shots[suite.id] if contestant == FEW_SHOT else []
+                say(f"  {suite.id}, {contestant.replace('_', '-')}{f' ({len(shots)} shots)' if shots else ''}")
+                limit = self.settings.max_generated_tokens
+                outcome = measure(student, suite, self.items[suite.id], shots, contestant, self.job.work, limit)
+                self.journal.write(suite.id, contestant, outcome)
+        del student
+        gc.collect()
+
+    def outcomes(self, suite: Suite) -> dict[str, Outcome]:
+        """By contestant, the trivial one included."""
+        found = {c: o for c in (ZERO_SHOT, FEW_SHOT) if (o := self.journal.read(suite.id, c))}
+        questions = self.items[suite.id]
+        answers = trivial(suite, questions)
+        rows = [
+            Item(suite.id, q.id, TRIVIAL, points, said, said, q.gold)
+            for q, (said, points) in zip(questions, answers, strict=True)
+        ]
+        found[TRIVIAL] = Outcome(rows, {})
+        model = self.journal.read(suite.id, MODEL)
+        assert model is not None
+        return {**found, MODEL: model}
+
+
+def _require_verifiers(suite: Suite, items: list[Question]) -> None:
+    kinds = {q.kind for q in items}
+    if suite.meta.metric in OWN - {"rougeL"} and (lacking := kinds - set(suite.domain.config.verifiers)):
+        raise RequestError(
+            f"The suite {suite.id} is scored by a verifier; {suite.domain.name} has none for {min(lacking)} answers."
+        )
+
+
+def run(job: Job) -> dict[str, Any]:
+    state = _Table(job)
+    state.measure(job.run.base.folder, (ZERO_SHOT, FEW_SHOT))
+    state.measure(job.inputs["finetune"].path("merged"), (MODEL,))
+    results: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    for suite in state.suites:
+        outcomes = state.outcomes(suite)
+        seed = int(digest_text(f"{job.run.recipe.seed} {suite.id}")[:8], 16)
+        paired = {who: o.items for who, o in outcomes.items()}
+        found = summarise(suite, state.items[suite.id], state.sizes[suite.id], paired, state.settings, seed)
+        results.append({**found, "items_from": state.loaded[suite.id].origin})
+        rows += [asdict(item) for o in outcomes.values() for item in o.items]
+        native = {who: o.native for who, o in outcomes.items() if o.native}
+        write_atomic(job.folder / "suites" / f"{suite.id}.json", _pretty(native))
+    write_rows(job.folder / "items.jsonl", rows)
+    rejected = {(r.path, r.id): r for loaded in state.loaded.values() for r in loaded.rejected}
+    write_rows(job.folder / "rejected.jsonl", rejected.values())
+    write_atomic(job.folder / "scores.json", _pretty(results))
+    for line in table(results):
+        say(line)
+    return {"suites": results, "items": str(job.folder / "items.jsonl")}
+
+
+def _pretty(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+STEP = Step("evaluate", 1, ("annotate", "finetune"), check, identity, plan, run)

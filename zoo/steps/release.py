@@ -1,0 +1,95 @@
+"""release: the gate, and behind it an immutable version: model, adapter, tokenizer, card and record."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from zoo.artifact import WORK, Artifact, digest_file, digest_text, write_atomic
+from zoo.card import write_card
+from zoo.console import say
+from zoo.errors import ReleaseRefused, RequestError, unknown
+from zoo.gate import gate_suite, judge
+from zoo.library import folder as library_folder
+from zoo.releases import next_version, versions
+from zoo.run import Job, Run, Step
+
+
+def check(run: Run) -> None:
+    if gate_suite(run) not in run.domain.suite_ids:
+        raise unknown(f"suite of {run.domain.name}", gate_suite(run), run.domain.suite_ids)
+    missing = [s for s in STEP.needs if s not in run.recipe.steps]
+    if missing:
+        raise RequestError(f"The recipe {run.recipe.name} releases without {missing[0]}; a release needs it.")
+
+
+def identity(run: Run) -> dict[str, Any]:
+    card = digest_file(library_folder("model_cards") / "card.md.j2")
+    about = digest_text(run.domain.config.model_dump_json())
+    return {"base": run.base.digest, "card": card, "about": about, "gate_suite": gate_suite(run)}
+
+
+def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
+    size = sum(p.stat().st_size for p in run.base.folder.glob("*.safetensors"))
+    return {"disk_mb": round(size / 2**20), "disk": "hard links to finetune's model where the file system allows"}
+
+
+def place(run: Run, step: str, fingerprint: str) -> Path:
+    """The version that has this content already, else the next one."""
+    known = versions(run.workspace, run.domain.name)
+    for version, artifact in known.items():
+        if artifact.record["fingerprint"] == fingerprint:
+            return run.workspace.releases(run.domain.name) / version
+    return run.workspace.releases(run.domain.name) / next_version(list(known))
+
+
+def run(job: Job) -> dict[str, Any]:
+    scores = job.inputs["evaluate"].result["suites"]
+    gate = judge(job.run, scores)
+    decision = "passed" if gate.passed else "overridden" if job.settings.override_gate else "refused"
+    version = job.folder.name
+    result: dict[str, Any] = {
+        "domain": job.domain.name, "version": version, "folder": str(job.folder), "gate": decision, "reasons": gate.reasons,
+    }  # fmt: skip
+    if decision == "refused":
+        shutil.rmtree(job.folder)
+        result |= {"version": None, "folder": None}
+        raise ReleaseRefused(
+            f"No release of {job.domain.name}: {'; '.join(gate.reasons)}. Mend the data or the recipe, or say "
+            "--set release.override_gate=true to release it marked as such.", result
+        )  # fmt: skip
+    for left in job.folder.iterdir():
+        if left.name != WORK:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    finetune = job.inputs["finetune"]
+    link_tree(finetune.path("merged"), job.folder)
+    if finetune.path("adapter").is_dir():
+        link_tree(finetune.path("adapter"), job.folder / "adapter")
+    link_tree(job.inputs["evaluate"].path("items.jsonl"), job.folder / "items.jsonl")
+    write_atomic(job.folder / "README.md", write_card(job.run, job.inputs, version, gate, decision))
+    records = {n: a.record for n, a in job.inputs.items()}
+    write_atomic(job.folder / "steps.json", json.dumps(records, indent=2, ensure_ascii=False) + "\n")
+    say(f"  {job.domain.name}@{version}: gate {decision}; the card is {job.folder / 'README.md'}")
+    return result
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """The same files at another place, by hard link where the file system allows, else by copy."""
+    if source.is_dir():
+        for path in sorted(source.iterdir()):
+            link_tree(path, target / path.name)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+STEP = Step(
+    name="release", version=1, needs=("ingest", "annotate", "finetune", "evaluate"),
+    check=check, identity=identity, plan=plan, run=run, folder=place,
+)  # fmt: skip
