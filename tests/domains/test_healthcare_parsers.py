@@ -1,0 +1,79 @@
+"""The plugin's XML parsers keep words, structure, tables and powers."""
+
+from __future__ import annotations
+
+import pytest
+
+from zoo.api import Parsed, Unreadable
+from zoo.library import load_domain
+
+
+def parse(data: bytes) -> Parsed:
+    (parser,) = [p for p in load_domain("healthcare").parsers if p.matches("x.xml", data[:4096])]
+    return parser.parse(data)
+
+
+def test_jats() -> None:
+    parsed = parse(
+        b'<?xml version="1.0"?><!DOCTYPE article PUBLIC "-//NLM//DTD JATS v1.2//EN" "JATS.dtd">'
+        b'<article article-type="x"><front>'
+        b'<article-meta><article-id pub-id-type="doi">10.1/x</article-id><title-group>'
+        b"<article-title>A <italic>trial</italic>"
+        b"</article-title></title-group><abstract><p>In short.</p></abstract></article-meta></front>"
+        b"<body><sec><title>Methods</title>"
+        b"<p>We grew 10<sup>5</sup> cells&nbsp;[<xref>1</xref>].</p><table-wrap><label>Table 1</label>"
+        b"<caption><p>Doses</p></caption>"
+        b"<table><tr><th>Drug</th><th>Dose</th></tr><tr><td>A</td><td>1 mg</td></tr></table>"
+        b"</table-wrap></sec></body></article>"
+    )
+    assert (parsed.title, parsed.meta["doi"]) == ("A trial", "10.1/x")
+    assert [(e.kind, e.text) for e in parsed.elements] == [
+        ("title", "A trial"),
+        ("title", "Abstract"),
+        ("text", "In short."),
+        ("title", "Methods"),
+        ("text", "We grew 10^5 cells [1]."),
+        ("text", "Table 1 Doses"),
+        ("table", "Drug | Dose\nA | 1 mg"),
+    ]
+
+
+def test_medquad() -> None:
+    page = (
+        '<?xml version="1.0"?><Document id="1" source="NIH" url="https://x.org"><Focus>Flu</Focus>'
+        '<QAPairs><QAPair pid="1">'
+        "<Question>What is Flu ?</Question><Answer>{}</Answer></QAPair></QAPairs></Document>"
+    )
+    parsed = parse(page.format("A virus.\n\nSigns:\n - fever\n - cough").encode())
+    assert [(e.kind, e.text) for e in parsed.elements] == [
+        ("title", "Flu"),
+        ("title", "What is Flu?"),
+        ("text", "A virus."),
+        ("text", "Signs:"),
+        ("item", "fever"),
+        ("item", "cough"),
+    ]
+    with pytest.raises(Unreadable, match="no answer"):
+        parse(page.format("").encode())
+
+
+def test_cnxml() -> None:
+    parsed = parse(
+        b'<document xmlns="http://cnx.rice.edu/cnxml"><title>Blood</title><metadata>'
+        b"<content-id>m1</content-id></metadata><content>"
+        b'<section><title>Cells</title><para id="p">See <link target-id="f"/>.<list><item>Red</item>'
+        b"<item>White</item></list></para>"
+        b'<figure id="f"><caption>A smear.</caption></figure></section></content><glossary><definition>'
+        b"<term>serum</term>"
+        b"<meaning>what is left</meaning></definition></glossary></document>"
+    )
+    assert [(e.kind, e.level, e.text) for e in parsed.elements] == [
+        ("title", 1, "Blood"),
+        ("title", 2, "Cells"),
+        ("text", 0, "See the figure."),
+        ("item", 0, "Red"),
+        ("item", 0, "White"),
+        ("text", 0, "A smear."),
+        ("title", 2, "Glossary"),
+        ("item", 0, "serum: what is left"),
+    ]

@@ -1,0 +1,121 @@
+"""A teacher that follows a script: an OpenAI-compatible server on loopback, over real HTTP, that keeps a log."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Reply:
+    """What to do with one request: answer with `content`, or with a status and headers, after a while, or hang up."""
+
+    content: str | None = ""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    error: str = "as scripted"
+    delay: float = 0.0
+    drop: bool = False
+    finish: str = "stop"
+    refusal: str | None = None
+
+
+Script = Callable[[dict[str, Any], int], Reply]
+"""From a request's body, and how often the same messages came before, to the reply."""
+
+
+@dataclass
+class Entry:
+    """One request in the log. `done` is set when the whole reply has been handed to the network."""
+
+    body: dict[str, Any]
+    headers: dict[str, str]
+    reply: Reply
+    done: bool = False
+    at: float = 0.0
+
+
+class ScriptedTeacher:
+    def __init__(self, script: Script) -> None:
+        self.script, self.log = script, []
+        self.most_at_once = self._now = 0
+        self._lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                outer.answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.log: list[Entry] = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+
+    def answer(self, http: BaseHTTPRequestHandler) -> None:
+        body = json.loads(http.rfile.read(int(http.headers["content-length"])))
+        with self._lock:
+            before = sum(e.body["messages"] == body["messages"] for e in self.log)
+            entry = Entry(body, dict(http.headers), self.script(body, before), at=time.monotonic())
+            self.log.append(entry)
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
+        try:
+            time.sleep(entry.reply.delay)
+            self._send(http, entry)
+        except OSError:
+            http.close_connection = True
+        finally:
+            with self._lock:
+                self._now -= 1
+
+    def _send(self, http: BaseHTTPRequestHandler, entry: Entry) -> None:
+        reply = entry.reply
+        data = json.dumps(
+            _completion(entry.body, reply) if reply.status == 200 else {"error": {"message": reply.error}}
+        )
+        http.send_response(reply.status)
+        for name, value in reply.headers.items():
+            http.send_header(name, value)
+        http.send_header("content-type", "application/json")
+        http.send_header("content-length", str(len(data.encode())))
+        http.end_headers()
+        if reply.drop:
+            http.wfile.write(data.encode()[:20])
+            http.close_connection = True
+            return
+        http.wfile.write(data.encode())
+        http.wfile.flush()
+        entry.done = reply.status == 200
+
+
+def _completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
+    message = {"role": "assistant", "content": reply.content, "refusal": reply.refusal}
+    return {
+        "id": "x", "object": "chat.completion", "created": 0, "model": body["model"],
+        "choices": [{"index": 0, "message": message, "finish_reason": reply.finish}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+    }  # fmt: skip
+
+
+@contextmanager
+def serving(script: Script) -> Iterator[ScriptedTeacher]:
+    teacher = ScriptedTeacher(script)
+    thread = threading.Thread(target=teacher.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield teacher
+    finally:
+        teacher.server.shutdown()
+        teacher.server.server_close()
+        thread.join()

@@ -1,0 +1,172 @@
+"""The gate, the version, the card: over finished artifacts with known scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import ModelCardData
+
+from zoo.api import Example
+from zoo.artifact import Artifact, Workspace, finish, write_rows
+from zoo.card import licence_of
+from zoo.config import Options
+from zoo.errors import ReleaseRefused
+from zoo.library import load_domain, load_recipe
+from zoo.releases import find_release, next_version, versions
+from zoo.run import Run, load_step, run_step
+from zoo.weights import Weights
+
+
+def score(suite: str, n: int, model: float, low: float, **more: Any) -> dict[str, Any]:
+    return {
+        "suite": suite, "version": 1.0, "metric": "acc", "n": n, "model": model,
+        "baselines": {"zero_shot": 0.3, "few_shot": None, "trivial": 0.25}, "baseline": "zero_shot",
+        "difference": {"value": model - 0.3, "low": low, "high": 0.5}, **more,
+    }  # fmt: skip
+
+
+GOOD = [
+    score("healthcare_exam_open", 140, 0.5, 0.08, versus_zero_shot={"value": 0.2, "low": 0.08, "high": 0.3}),
+    score("general", 312, 0.41, -0.02, versus_zero_shot={"value": 0.0, "low": -0.02, "high": 0.02}),
+]
+
+
+class Case:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        base = Weights("org/base", root / "base", "d" * 64, "apache-2.0", "a test", None, False)
+        (root / "base").mkdir(parents=True)
+        domain, recipe = load_domain("medical"), load_recipe("laptop")
+        self.run = Run(domain, recipe, Options(), Workspace(root / "ws"))
+        self.run.__dict__["base"] = base
+
+    def artifact(self, step: str, result: dict[str, Any]) -> Artifact:
+        folder = self.root / step
+        folder.mkdir(exist_ok=True)
+        return finish(folder, {"fingerprint": f"{step}-1", "config": {"a": 1}, "result": result})
+
+    def inputs(self, suites: list[dict[str, Any]]) -> dict[str, Artifact]:
+        self.artifact("ingest", {"documents": 3, "passages": 9, "rejected": 1, "duplicates": 0})
+        rows = [
+            Example(
+                id=f"e{n}",
+                kind="short",
+                question="q",
+                answer="a",
+                origin="person",
+                source="sample",
+                licence="Apache-2.0",
+            )
+            for n in range(4)
+        ]
+        (self.root / "annotate").mkdir(exist_ok=True)
+        write_rows(self.root / "annotate" / "examples.jsonl", rows)
+        self.artifact("annotate", {"kept": 4, "rejected": {"quote not found": 2}})
+        (self.root / "finetune" / "merged").mkdir(parents=True, exist_ok=True)
+        (self.root / "finetune" / "adapter").mkdir(exist_ok=True)
+        (self.root / "finetune" / "merged" / "model.safetensors").write_bytes(b"weights")
+        (self.root / "finetune" / "adapter" / "adapter_model.safetensors").write_bytes(b"adapter")
+        self.artifact("finetune", {"rows": 4})
+        (self.root / "evaluate").mkdir(exist_ok=True)
+        (self.root / "evaluate" / "items.jsonl").write_text("{}\n")
+        (self.root / "evaluate" / "scores.json").write_text(json.dumps(suites))
+        self.artifact("evaluate", {"suites": suites})
+        return {s: Artifact(self.root / s) for s in ("ingest", "annotate", "finetune", "evaluate")}
+
+    def release(self, suites: list[dict[str, Any]]) -> tuple[Artifact, bool]:
+        return run_step(self.run, load_step("release"), self.inputs(suites))
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return Case(tmp_path)
+
+
+def test_a_good_model_becomes_a_version_with_its_files(case):
+    artifact, skipped = case.release(GOOD)
+    assert not skipped
+    assert artifact.folder.name == "0.1.0"
+    assert artifact.result["gate"] == "passed"
+    assert {"README.md", "model.safetensors", "adapter/adapter_model.safetensors", "items.jsonl", "steps.json"} <= set(
+        artifact.record["files"]
+    )
+    assert artifact.path("model.safetensors").stat().st_nlink == 2
+    assert find_release(case.run.workspace, "medical@0.1.0")[2] == artifact
+
+
+def test_the_same_content_is_skipped_and_other_content_is_the_next_minor_version(case):
+    case.release(GOOD)
+    again, skipped = case.release(GOOD)
+    assert skipped and again.folder.name == "0.1.0"
+    better = [{**GOOD[0], "model": 0.6}, GOOD[1]]
+    assert case.release(better)[0].folder.name == "0.2.0"
+    assert list(versions(case.run.workspace, "healthcare")) == ["0.1.0", "0.2.0"]
+
+
+def test_versions_are_ordered_as_numbers():
+    assert next_version([]) == "0.1.0"
+    assert next_version(["0.9.0", "0.10.0"]) == "0.11.0"
+
+
+@pytest.mark.parametrize(
+    ("suites", "reason"),
+    [
+        ([{**GOOD[0], "difference": {"value": 0.1, "low": -0.01, "high": 0.2}}, GOOD[1]], "not surely better"),
+        ([GOOD[1]], "healthcare_exam_open that decides was not evaluated"),
+        ([GOOD[0]], "general was not evaluated"),
+        ([GOOD[0], {**GOOD[1], "n": 100}], "only 100 items"),
+        ([GOOD[0], {**GOOD[1], "versus_zero_shot": {"value": -0.04, "low": -0.08, "high": 0.0}}], "may have lost more"),
+    ],
+)
+def test_the_gate_refuses_and_leaves_no_version(case, suites, reason):
+    with pytest.raises(ReleaseRefused, match=reason) as refused:
+        case.release(suites)
+    assert refused.value.result["gate"] == "refused"
+    assert refused.value.exit_code == 3
+    assert versions(case.run.workspace, "healthcare") == {}
+    assert list(case.run.workspace.releases("healthcare").iterdir()) == []
+
+
+def test_an_overridden_gate_says_so_on_the_card(tmp_path):
+    case = Case(tmp_path)
+    recipe = load_recipe("laptop", ("release.override_gate=true",))
+    case.run = Run(case.run.domain, recipe, Options(), case.run.workspace)
+    case.run.__dict__["base"] = Weights("org/base", tmp_path / "base", "d" * 64, "apache-2.0", "a test", None, False)
+    artifact, _ = case.release([GOOD[1]])
+    assert artifact.result["gate"] == "overridden"
+    card = artifact.path("README.md").read_text()
+    assert "against the gate's advice" in card and "was not evaluated" in card
+
+
+def test_the_card_is_valid_metadata_and_says_what_was_measured(case):
+    artifact, _ = case.release(GOOD)
+    card = artifact.path("README.md").read_text()
+    front = yaml.safe_load(card.split("---")[1])
+    data = ModelCardData(**front)
+    assert (data.license, data.base_model, data.library_name) == ("apache-2.0", "org/base", "transformers")
+    assert front["model-index"][0]["results"][0]["metrics"][0]["value"] == 0.5
+    assert (
+        "| healthcare_exam_open | 1.0 | acc | 140 | 0.300 | – | 0.250 | **0.500** | +0.200 (+0.080 to +0.500) |" in card
+    )
+    assert "| sample | Apache-2.0 | person |" in card
+    assert "2 quote not found" in card
+    assert "not the Hub repository's own files" in card
+    assert str(case.root) not in card
+
+
+def test_a_version_that_was_killed_half_way_is_made_anew(case):
+    half = case.run.workspace.releases("healthcare") / "0.1.0"
+    half.mkdir(parents=True)
+    (half / "model.safetensors").write_bytes(b"wei")
+    assert case.release(GOOD)[0].path("model.safetensors").read_bytes() == b"weights"
+
+
+def test_the_licence_follows_base_and_sources():
+    row = {"licence": "Apache-2.0"}
+    assert licence_of("apache-2.0", [row])[0] == "apache-2.0"
+    assert licence_of("apache-2.0", [row, {"licence": "cc-by-nc-4.0"}])[0] == "other"
+    assert licence_of("unknown", [row])[0] == "other"

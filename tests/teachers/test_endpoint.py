@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.fakes.teacher import Reply, ScriptedTeacher, serving
+from zoo.errors import ZooError
+from zoo.teachers import Answer, Endpoint, Request, Unanswered
+from zoo.teachers.endpoint import EndpointTeacher, address, retry_after
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+
+
+def request(text: str = "hello", **more: Any) -> Request:
+    return Request(({"role": "user", "content": text},), 32, **more)
+
+
+def ask(server: ScriptedTeacher, *requests: Request, retries: int = 2, timeout_s: float = 1.0) -> list[Answer]:
+    async def run() -> list[Answer]:
+        teacher = EndpointTeacher(Endpoint(server.url, "m", "sk-1"), timeout_s, retries, 4, 32)
+        try:
+            return list(await asyncio.gather(*(teacher.ask(r) for r in requests)))
+        finally:
+            await teacher.close()
+
+    return asyncio.run(run())
+
+
+def once(reply: Reply) -> Callable[[dict[str, Any], int], Reply]:
+    return lambda body, before: reply if before == 0 else Reply("good")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        Reply(status=429), Reply(status=500), Reply(status=503), Reply(status=408), Reply(drop=True),
+        Reply("x", delay=1.5), Reply(status=429, headers={"retry-after": "0.2"}),
+    ],
+)  # fmt: skip
+def test_a_passing_trouble_is_tried_again(first: Reply) -> None:
+    with serving(once(first)) as server:
+        (answer,) = ask(server, request())
+        assert answer == Answer("good", "stop", 10, 5) and len(server.log) == 2
+
+
+def test_retry_after_is_kept_to() -> None:
+    with serving(once(Reply(status=429, headers={"retry-after": "1.2"}))) as server:
+        began = time.monotonic()
+        ask(server, request())
+        assert time.monotonic() - began >= 1.2
+    assert retry_after({"retry-after": "soon"}) is None and retry_after({}) is None
+    assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
+
+
+def test_a_stuck_connection_stalls_nobody_else() -> None:
+    def script(body: dict[str, Any], before: int) -> Reply:
+        return Reply("late", delay=3) if body["messages"][0]["content"] == "stuck" else Reply("good")
+
+    with serving(script) as server:
+
+        async def run() -> tuple[float, str]:
+            teacher = EndpointTeacher(Endpoint(server.url, "m", "k"), 1.0, 0, 2, 32)
+            began = time.monotonic()
+            stuck = asyncio.ensure_future(teacher.ask(request("stuck")))
+            await asyncio.gather(*(teacher.ask(request(str(n))) for n in range(6)))
+            others = time.monotonic() - began
+            with pytest.raises(Unanswered, match="no answer within 1 s"):
+                await stuck
+            await teacher.close()
+            return others, ""
+
+        assert asyncio.run(run())[0] < 0.9
+
+
+def test_trouble_that_stays_is_unanswered_with_its_reason() -> None:
+    with serving(lambda b, n: Reply(status=500, error="on fire")) as server:
+        with pytest.raises(Unanswered, match=r"status 500: on fire \(2 tries\)"):
+            ask(server, request(), retries=1)
+        assert len(server.log) == 2
+
+
+def test_a_request_the_server_will_not_take_is_not_tried_again() -> None:
+    with serving(lambda b, n: Reply(status=400, error="too many tokens")) as server:
+        with pytest.raises(Unanswered, match="too many tokens"):
+            ask(server, request())
+        assert len(server.log) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_no_request_can_pass_stops_everything(status: int) -> None:
+    with serving(lambda b, n: Reply(status=status)) as server, pytest.raises(ZooError) as caught:
+        ask(server, request())
+    assert "sk-1" not in str(caught.value) and len(server.log) == 1
+
+
+def test_what_a_server_does_not_know_is_found_out_once_and_left_out() -> None:
+    def script(body: dict[str, Any], before: int) -> Reply:
+        if "response_format" in body:
+            return Reply(status=400, error="response_format is not supported by this model")
+        if "max_tokens" in body:
+            return Reply(status=400, error="Unsupported parameter: 'max_tokens'; use 'max_completion_tokens' instead.")
+        if "temperature" in body:
+            return Reply(status=400, error="'temperature' does not support 0.0, only the default (1) is supported.")
+        return Reply("good")
+
+    with serving(script) as server:
+
+        async def run() -> None:
+            teacher = EndpointTeacher(Endpoint(server.url, "m", "k"), 1.0, 0, 4, 32)
+            for n in range(3):
+                assert (await teacher.ask(request(str(n), schema=SCHEMA))).text == "good"
+            await teacher.close()
+
+        asyncio.run(run())
+        assert [e.reply.status for e in server.log] == [400, 400, 400, 200, 200, 200]
+
+
+def test_a_schema_is_sent_and_finish_reasons_are_told_apart() -> None:
+    replies = {
+        "cut": Reply("half", finish="length"),
+        "no": Reply(None, refusal="no"),
+        "filter": Reply("", finish="content_filter"),
+    }
+    with serving(lambda b, n: replies[b["messages"][0]["content"]]) as server:
+        answers = ask(server, *(request(t, schema=SCHEMA) for t in replies))
+    assert [a.finish for a in answers] == ["length", "refused", "refused"]
+    assert server.log[0].body["response_format"]["json_schema"]["schema"] == SCHEMA
+    assert json.dumps(server.log[0].body["max_tokens"]) == "32"
+
+
+def test_an_address_holds_no_secret() -> None:
+    assert address("https://user:secret@host.example:8443/v1/?key=secret") == "https://host.example:8443/v1"
+    assert address(None) == "https://api.openai.com/v1"
+    assert "sk-1" not in repr(Endpoint("http://x", "m", "sk-1"))

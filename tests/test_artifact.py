@@ -1,0 +1,56 @@
+"""Artifacts exist or do not; fingerprints name content and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from zoo.api import Passage
+from zoo.artifact import Artifact, fingerprint, finish, read_rows, write_rows
+from zoo.config import AnnotateSettings, FinetuneSettings, identity_of
+
+
+def test_a_fingerprint_does_not_depend_on_order_and_refuses_what_is_not_plain_data():
+    assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+    for vague in (Path("x"), {1, 2}, float("nan"), object()):
+        with pytest.raises((TypeError, ValueError)):
+            fingerprint({"a": vague})
+
+
+def test_runtime_settings_stay_out_of_the_identity():
+    assert identity_of(AnnotateSettings(concurrency=1)) == identity_of(AnnotateSettings(concurrency=64))
+    assert identity_of(FinetuneSettings(rank=4)) != identity_of(FinetuneSettings(rank=8))
+
+
+def test_the_record_is_written_last_and_names_every_file(tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "journal").write_text("x")
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    assert not Artifact(tmp_path).exists
+    artifact = finish(tmp_path, {"result": {"n": 1}})
+    assert artifact.exists
+    assert list(artifact.record["files"]) == ["rows.jsonl"]
+    assert artifact.changed_files() == []
+    (tmp_path / "rows.jsonl").write_text("{} \n")
+    assert artifact.changed_files() == ["rows.jsonl"]
+
+
+def test_content_ignores_logs_and_records(tmp_path):
+    contents = []
+    for n, log in enumerate(("fast", "slow")):
+        place = tmp_path / str(n)
+        place.mkdir()
+        (place / "rows.jsonl").write_text("{}\n")
+        (place / "train.log").write_text(log)
+        contents.append(finish(place, {"result": {}, "seconds": n}).content)
+    assert contents[0] == contents[1]
+
+
+def test_rows_survive_writing_and_reading(tmp_path):
+    rows = [Passage(id="d#0", document="d", text="β-blocker\u2028line", start=0, end=14, title="A > B", page=2)]
+    assert write_rows(tmp_path / "p.jsonl", rows) == 1
+    assert list(read_rows(tmp_path / "p.jsonl", Passage)) == rows
+    assert json.loads((tmp_path / "p.jsonl").read_text())["page"] == 2

@@ -1,0 +1,145 @@
+"""The runner, with toy steps: order, skipping, damage, kills, locks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo import run as runs
+from zoo.config import Options
+from zoo.errors import RequestError, ZooError
+from zoo.run import Job, Run, Step
+
+
+class Toy:
+    """Steps that write one file, count how often they ran, and may be told to fail."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.failing = ""
+        self.identities: dict[str, Any] = {}
+
+    def step(self, name: str) -> Step:
+        needs = runs.STEPS[: runs.STEPS.index(name)]
+        return Step(
+            name=name, version=1, needs=needs, check=lambda run: None,
+            identity=lambda run: {"toy": self.identities.get(name, 0)},
+            plan=lambda run, inputs: {"calls": 3}, run=lambda job: self.work(job),
+        )  # fmt: skip
+
+    def work(self, job: Job) -> dict[str, Any]:
+        self.ran.append(job.step.name)
+        (job.work / "progress").write_text("half")
+        if self.failing == job.step.name:
+            raise ZooError("told to fail")
+        (job.folder / "out.txt").write_text(f"{job.step.name} from {sorted(job.inputs)} {self.identities}")
+        return {"n": 1}
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Toy:
+    toy = Toy()
+    monkeypatch.setattr(runs, "load_step", toy.step)
+    return toy
+
+
+def request(tmp_path: Path, **options: Any) -> Run:
+    return runs.prepare("medical", Options(workspace=tmp_path / "ws", **options))
+
+
+def test_steps_run_once_in_order_and_are_skipped_after(toy, tmp_path):
+    first = runs.train(request(tmp_path))
+    again = runs.train(request(tmp_path))
+    assert toy.ran == list(runs.STEPS)
+    assert [s["skipped"] for s in first["steps"]] == [False] * 5
+    assert [s["skipped"] for s in again["steps"]] == [True] * 5
+    assert first["artifact"] == again["artifact"]
+    assert again["n"] == 1
+
+
+def test_until_stops_after_a_step(toy, tmp_path):
+    assert [s["step"] for s in runs.train(request(tmp_path), "annotate")["steps"]] == ["ingest", "annotate"]
+
+
+def test_a_changed_identity_reruns_that_step_and_what_follows_if_its_content_changed(toy, tmp_path):
+    runs.train(request(tmp_path))
+    toy.ran.clear()
+    toy.identities["finetune"] = 1
+    runs.train(request(tmp_path))
+    assert toy.ran == ["finetune", "evaluate", "release"]
+
+
+def test_a_runtime_setting_reruns_nothing(toy, tmp_path):
+    runs.train(request(tmp_path))
+    toy.ran.clear()
+    runs.train(request(tmp_path, settings=("annotate.concurrency=3",)))
+    assert toy.ran == []
+    runs.train(request(tmp_path, settings=("annotate.temperature=0.1",)))
+    assert toy.ran[0] == "annotate"
+
+
+def test_a_step_that_failed_leaves_no_artifact_but_its_work(toy, tmp_path):
+    toy.failing = "annotate"
+    with pytest.raises(ZooError):
+        runs.train(request(tmp_path))
+    folder = next((tmp_path / "ws" / "healthcare" / "annotate").iterdir())
+    assert not (folder / "record.json").exists()
+    assert (folder / "work" / "progress").read_text() == "half"
+    toy.failing = ""
+    toy.ran.clear()
+    runs.train(request(tmp_path))
+    assert toy.ran == ["annotate", "finetune", "evaluate", "release"]
+    assert not (folder / "work").exists()
+
+
+def test_a_file_that_went_missing_reruns_the_step(toy, tmp_path):
+    result = runs.train(request(tmp_path), "ingest")
+    (Path(result["artifact"]) / "out.txt").unlink()
+    toy.ran.clear()
+    assert runs.train(request(tmp_path), "ingest")["skipped"] is False
+    assert toy.ran == ["ingest"]
+
+
+def test_two_processes_never_work_in_one_folder(toy, tmp_path, monkeypatch):
+    run = request(tmp_path)
+    step = toy.step("ingest")
+
+    def enter_again(job: Job) -> dict[str, Any]:
+        with pytest.raises(ZooError, match="Another zoo process"):
+            runs.run_step(run, toy.step("ingest"), {})
+        return {}
+
+    runs.run_step(run, replace(step, run=enter_again), {})
+
+
+def test_the_plan_knows_what_is_cached_and_spends_nothing(toy, tmp_path):
+    run = request(tmp_path)
+    before = runs.plan(run)
+    assert [e["cached"] for e in before] == [False] * 5
+    assert before[0]["fingerprint"] and before[1]["fingerprint"] is None
+    assert before[1]["calls"] == 3
+    assert not (tmp_path / "ws").exists()
+    runs.train(run, "annotate")
+    assert [e["cached"] for e in runs.plan(run)] == [True, True, False, False, False]
+
+
+def test_the_record_says_what_a_reader_needs(toy, tmp_path):
+    artifact = Path(runs.train(request(tmp_path, seed=5), "annotate")["artifact"])
+    record = json.loads((artifact / "record.json").read_text())
+    assert record["seed"] == 5
+    assert record["inputs"]["ingest"]["content"]
+    assert record["packages"]["srm-zoo"]
+    assert record["files"]["out.txt"]["sha256"]
+    assert record["peak_memory_mb"] > 0
+    assert str(tmp_path) not in json.dumps(record["identity"])
+
+
+def test_a_recipe_out_of_order_is_refused(toy, tmp_path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("base: x\nsteps: [annotate, ingest]\n")
+    with pytest.raises(RequestError, match="out of order"):
+        request(tmp_path, recipe=str(recipe))

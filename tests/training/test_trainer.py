@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.fakes.models import tiny_weights
+from zoo.config import FinetuneSettings
+from zoo.console import Progress
+from zoo.training.batches import Layout
+from zoo.training.merge import load_base
+from zoo.training.rows import TokenRow
+from zoo.training.trainer import (
+    COMPLETE,
+    AnswerTrainer,
+    Collator,
+    Watch,
+    arguments,
+    last_checkpoint,
+    output_layer_at,
+    summed_loss,
+)
+
+LENGTHS = [(40, 10), (41, 3), (44, 20), (90, 1), (17, 12)]
+
+
+def token_rows() -> list[TokenRow]:
+    generator = torch.Generator().manual_seed(1)
+    return [
+        TokenRow(f"e{n}", "short", "direct", tuple(torch.randint(3, 380, (length,), generator=generator).tolist()),
+                 length - trained, True)
+        for n, (length, trained) in enumerate(LENGTHS)
+    ]  # fmt: skip
+
+
+def adapted(folder: Path) -> Any:
+    """The tiny model with an adapter of two random halves: one that starts at zero hides half of the gradient."""
+    from peft import LoraConfig, get_peft_model
+
+    base = load_base(tiny_weights(folder), torch.float32)
+    model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
+    torch.manual_seed(3)
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model
+
+
+def ours(model: Any, folder: Path, pass_tokens: int = 64) -> AnswerTrainer:
+    rows = token_rows()
+    layout = Layout([list(range(len(rows)))], [sum(map(len, rows))], None)
+    watch = Watch(Progress("tokens", None), layout, folder / "best", 1, 0.0)
+    args = arguments(FinetuneSettings(), folder / "checkpoints", 1, False, 0)
+    return AnswerTrainer(model, args, rows, [], layout, Collator(0, pass_tokens), watch)
+
+
+def gradients(model: Any) -> dict[str, torch.Tensor]:
+    found = {n.replace("module.", ""): p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    return found
+
+
+def test_loss_and_gradients_are_those_of_trl(tmp_path: Path) -> None:
+    from datasets import Dataset
+    from transformers import AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    model = adapted(tmp_path)
+    theirs_model = copy.deepcopy(model)
+    rows = token_rows()
+    data = Dataset.from_list([{"input_ids": list(r.tokens), "labels": r.labels} for r in rows])
+    config = SFTConfig(
+        output_dir=str(tmp_path / "trl"), per_device_train_batch_size=len(rows), report_to="none", disable_tqdm=True,
+        max_length=None, bf16=False, gradient_checkpointing=False, use_cpu=True,
+    )  # fmt: skip
+    theirs = SFTTrainer(
+        model=theirs_model, args=config, train_dataset=data, processing_class=AutoTokenizer.from_pretrained(tmp_path)
+    )
+    batch = theirs.data_collator([data[n] for n in range(len(rows))])
+    expected = theirs.training_step(theirs_model, batch, num_items_in_batch=sum(r.trained for r in rows))
+    trainer = ours(model, tmp_path)
+    assert len(trainer.data_collator(rows)) > 1
+    found = trainer.training_step(model, trainer.data_collator(rows))
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    a, b = gradients(theirs_model), gradients(model)
+    assert a.keys() == b.keys() and len(a) == 28
+    for name in a:
+        assert torch.allclose(a[name], b[name], rtol=1e-4, atol=1e-6), name
+
+
+def test_the_loss_is_that_of_the_model_itself(tmp_path: Path) -> None:
+    model = adapted(tmp_path)
+    for part in Collator(0, 4096)(token_rows()):
+        loss, count = summed_loss(model, part)
+        assert float((loss / count).detach()) == pytest.approx(float(model(**part).loss.detach()), rel=1e-5)
+
+
+def test_the_output_layer_runs_on_trained_positions_only(tmp_path: Path) -> None:
+    model = adapted(tmp_path)
+    seen: list[int] = []
+    model.get_output_embeddings().register_forward_hook(lambda _, args, __: seen.append(args[0].shape[1]))
+    trainer = ours(model, tmp_path)
+    trainer.training_step(model, trainer.data_collator(token_rows()))
+    assert sum(seen) == sum(trained for _, trained in LENGTHS)
+
+
+def test_the_output_layer_is_whole_again_after_a_failure(tmp_path: Path) -> None:
+    model = adapted(tmp_path)
+    with pytest.raises(RuntimeError, match="stop"), output_layer_at(model, torch.ones(1, 4, dtype=torch.bool)):
+        raise RuntimeError("stop")
+    assert model(input_ids=torch.ones(1, 5, dtype=torch.long)).logits.shape[:2] == (1, 5)
+
+
+def test_padding_stays_out_of_attention_and_rows_without_it_need_no_mask() -> None:
+    rows = [r for r in token_rows() if len(r) < 50]
+    parts = Collator(0, 4096)(rows)
+    for part in parts:
+        lengths = (part["input_ids"] != 0).sum(1)
+        if "attention_mask" in part:
+            assert part["attention_mask"].sum(1).tolist() == lengths.tolist()
+        else:
+            assert len(set(lengths.tolist())) == 1
+    assert any("attention_mask" in p for p in parts) and not all("attention_mask" in p for p in parts)
+
+
+def test_a_checkpoint_that_a_kill_cut_off_is_not_used(tmp_path: Path) -> None:
+    assert last_checkpoint(tmp_path / "none") is None
+    for step in (4, 8, 12):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    for step in (4, 8):
+        (tmp_path / f"checkpoint-{step}" / COMPLETE).write_text('{"seconds": 1}')
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-8"
+    assert not (tmp_path / "checkpoint-12").exists()
