@@ -153,6 +153,7 @@ class FinetuneSettings(Strict):
     closed_share: float = Field(1.0, ge=0, le=1)
     open_share: float = Field(0.5, ge=0, le=1)
     options_share: float = Field(0.5, ge=0, le=1)
+    choice_loss: float = Field(0.0, ge=0)
     choice_shuffles: int = Field(1, ge=1)
     dtype: Literal["float32", "bfloat16"] = "float32"
     checkpoint_every: int = runtime(25, ge=1)

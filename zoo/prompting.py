@@ -20,6 +20,7 @@ _INSTRUCTION = {
     "label": "Answer with the label alone.",
     "summary": "Answer in one sentence.",
 }
+YES_NO_MAYBE = ("yes", "no", "maybe")
 _THINK = re.compile(r"^\s*<think>\s*(.*?)\s*</think>\s*", re.S)
 _BLANK = re.compile(r"\n{3,}")
 
@@ -50,6 +51,11 @@ def user_turn(
         reasoning=reasoning, instruction=_INSTRUCTION[kind],
     )  # fmt: skip
     return _BLANK.sub("\n\n", text).strip()
+
+
+def offered(row: Example | Question) -> list[str]:
+    """The answers a question leaves to choose from; none where it is open."""
+    return list(YES_NO_MAYBE) if row.kind == "yes_no_maybe" else row.choices
 
 
 def assistant_turn(reasoning: str, answer: str) -> str:

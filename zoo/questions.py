@@ -15,10 +15,10 @@ from zoo.api import Question, Rejected
 from zoo.config import Fields, SourceConfig
 from zoo.errors import RequestError
 from zoo.library import Domain
+from zoo.prompting import YES_NO_MAYBE
 from zoo.run import Run
 from zoo.tables import RowDict, hub_rows, read_table
 
-YES_NO_MAYBE = ("yes", "no", "maybe")
 _HEAD = 50  # rows looked at to learn a file's columns
 
 

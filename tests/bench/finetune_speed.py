@@ -108,7 +108,8 @@ def trl(base: Path, rows: list[TokenRow], settings: FinetuneSettings, folder: st
 
 
 def ours(base: Path, rows: list[TokenRow], settings: FinetuneSettings, folder: str) -> tuple[dict[str, float], float]:
-    from zoo.training.trainer import AnswerTrainer, Collator, Watch, arguments, summed_loss
+    from zoo.training.loss import Collator, losses
+    from zoo.training.trainer import AnswerTrainer, Watch, arguments
 
     layout = lay_out(
         [len(r) for r in rows],
@@ -121,12 +122,12 @@ def ours(base: Path, rows: list[TokenRow], settings: FinetuneSettings, folder: s
     args = arguments(settings, Path(folder), len(layout.batches), False, 0)
     watch = Watch(Progress("tokens", layout.tokens[-1]), layout, Path(folder), 1, 0.0)
     collator = Collator(0, settings.pass_tokens)
-    trainer = AnswerTrainer(adapted(base, settings), args, rows, [], layout, collator, watch)
+    trainer = AnswerTrainer(adapted(base, settings), args, rows, [], layout, collator, watch, 0.0)
     with torch.no_grad():
-        losses = [summed_loss(trainer.model, part) for part in collator(rows[: settings.batch_rows])]
+        found = [losses(trainer.model, part) for part in collator(rows[: settings.batch_rows])]
     with timed(trainer) as at:
         trainer.train()
-    return at, float(sum(loss for loss, _ in losses) / sum(count for _, count in losses))
+    return at, float(sum(f.answer for f in found) / sum(f.tokens for f in found))
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ DOMAIN = DomainConfig(
 )  # fmt: skip
 SMALL = FinetuneSettings(
     rank=4, alpha=8, epochs=2, max_length=256, batch_rows=4, batch_tokens=1024, learning_rate=5e-3, validate_every=5,
-    validation=0.2, checkpoint_every=4, direct_share=1.0, options_share=1.0,
+    validation=0.2, checkpoint_every=4, direct_share=1.0, options_share=1.0, choice_loss=0.5,
 )  # fmt: skip
 
 

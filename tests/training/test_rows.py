@@ -82,6 +82,24 @@ def test_the_answer_alone_comes_without_the_options_but_for_their_share(tokenize
         assert [("heparin" in t) for f, t in texts.items() if f.startswith("direct")] == [shown]
 
 
+def test_answers_alone_come_with_the_other_options_where_they_are_trained_against(tokenizer: Any) -> None:
+    settings = FinetuneSettings(options_share=0, max_length=512, choice_loss=1.0)
+    choice = example(kind="choice", choices=["Red", "Blue", "Green"], answer="Blue", reasoning="It says so.")
+    unsure = example(id="b", kind="yes_no_maybe", answer="maybe")
+    rows = {(r.example, r.form): r for r in made(tokenizer, [choice, unsure, example(id="c")], settings).rows}
+    said = {key: sorted(map(tokenizer.decode, row.others)) for key, row in rows.items()}
+    assert said == {
+        ("a", "reasoning-closed-0"): [], ("a", "direct-closed-cloze-0"): ["Green", "Red"],
+        ("b", "direct-closed-0"): ["no", "yes"], ("c", "direct-closed-0"): [],
+    }  # fmt: skip
+    row = rows["b", "direct-closed-0"]
+    assert len(row) == len(row.tokens) + sum(map(len, row.others))
+    assert "(against: " in marked(row, tokenizer)
+    assert not any(
+        r.others for r in made(tokenizer, [choice, unsure], settings.model_copy(update={"choice_loss": 0.0})).rows
+    )
+
+
 def test_options_are_shuffled_by_form_and_copies_differ(tokenizer: Any) -> None:
     row = example(kind="choice", choices=list("ABCDEFGH"), answer="A", reasoning="r")
     orders = {tuple(shuffled(row, Form(r, False, copy=c), seed=0).choices) for r in (True, False) for c in range(3)}

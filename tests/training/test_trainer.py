@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,15 @@ from tests.fakes.models import tiny_weights
 from zoo.config import FinetuneSettings
 from zoo.console import Progress
 from zoo.training.batches import Layout
+from zoo.training.loss import Collator, losses, output_layer_at
 from zoo.training.merge import load_base
 from zoo.training.rows import TokenRow
 from zoo.training.trainer import (
     COMPLETE,
     AnswerTrainer,
-    Collator,
     Watch,
     arguments,
     last_checkpoint,
-    output_layer_at,
-    summed_loss,
 )
 
 LENGTHS = [(40, 10), (41, 3), (44, 20), (90, 1), (17, 12)]
@@ -49,12 +48,14 @@ def adapted(folder: Path) -> Any:
     return model
 
 
-def ours(model: Any, folder: Path, pass_tokens: int = 64) -> AnswerTrainer:
-    rows = token_rows()
+def ours(
+    model: Any, folder: Path, pass_tokens: int = 64, rows: list[TokenRow] | None = None, choice_weight: float = 0.0
+) -> AnswerTrainer:
+    rows = rows or token_rows()
     layout = Layout([list(range(len(rows)))], [sum(map(len, rows))], None)
     watch = Watch(Progress("tokens", None), layout, folder / "best", 1, 0.0)
     args = arguments(FinetuneSettings(), folder / "checkpoints", 1, False, 0)
-    return AnswerTrainer(model, args, rows, [], layout, Collator(0, pass_tokens), watch)
+    return AnswerTrainer(model, args, rows, [], layout, Collator(0, pass_tokens), watch, choice_weight)
 
 
 def gradients(model: Any) -> dict[str, torch.Tensor]:
@@ -94,8 +95,46 @@ def test_loss_and_gradients_are_those_of_trl(tmp_path: Path) -> None:
 def test_the_loss_is_that_of_the_model_itself(tmp_path: Path) -> None:
     model = adapted(tmp_path)
     for part in Collator(0, 4096)(token_rows()):
-        loss, count = summed_loss(model, part)
-        assert float((loss / count).detach()) == pytest.approx(float(model(**part).loss.detach()), rel=1e-5)
+        found = losses(model, part)
+        assert float((found.answer / found.tokens).detach()) == pytest.approx(
+            float(model(**part).loss.detach()), rel=1e-5
+        )
+
+
+OTHERS = [((5, 6, 7), (8,)), (), ((9, 9), (10, 11), (12, 13, 14, 15)), ((16,),), ()]
+
+
+def choice_rows() -> list[TokenRow]:
+    """Rows of which three have other options; the fourth row's answer needs a word before its end token."""
+    rows = [replace(row, others=others) for row, others in zip(token_rows(), OTHERS, strict=True)]
+    rows[3] = replace(rows[3], start=rows[3].start - 1)
+    return rows
+
+
+def test_the_choice_loss_is_that_of_options_read_one_by_one(tmp_path: Path) -> None:
+    model = adapted(tmp_path)
+    rows, weight = choice_rows(), 0.7
+
+    def likelihood(prompt: tuple[int, ...], option: tuple[int, ...]) -> torch.Tensor:
+        logits = model(input_ids=torch.tensor([[*prompt, *option]])).logits[0, len(prompt) - 1 : -1]
+        return logits.log_softmax(-1).gather(1, torch.tensor(option)[:, None]).sum()
+
+    answer, choice = torch.zeros(()), torch.zeros(())
+    for row in rows:
+        prompt, said = row.tokens[: row.start], row.tokens[row.start :]
+        answer -= likelihood(prompt, said)
+        if row.others:
+            scores = torch.stack([likelihood(prompt, o) for o in (said[:-1], *row.others)])
+            choice -= scores.log_softmax(0)[0]
+    expected = answer / sum(r.trained for r in rows) + weight * choice / len(rows)
+    expected.backward()
+    wanted = gradients(model)
+    trainer = ours(model, tmp_path, rows=rows, choice_weight=weight)
+    assert len(trainer.data_collator(rows)) > 1
+    found = trainer.training_step(model, trainer.data_collator(rows))
+    assert float(found) == pytest.approx(float(expected.detach()), rel=1e-5)
+    for name, gradient in gradients(model).items():
+        assert torch.allclose(gradient, wanted[name], rtol=1e-4, atol=1e-6), name
 
 
 def test_the_output_layer_runs_on_trained_positions_only(tmp_path: Path) -> None:

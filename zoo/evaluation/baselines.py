@@ -7,7 +7,8 @@ from collections import Counter
 
 from zoo.api import Question
 from zoo.evaluation.metrics import rouge_l
-from zoo.evaluation.suites import Suite, options_of
+from zoo.evaluation.suites import Suite
+from zoo.prompting import offered
 
 _END = re.compile(r"(?<=[.?!])\s+|\n+")
 
@@ -33,4 +34,4 @@ def trivial(suite: Suite, questions: list[Question]) -> list[tuple[str, float]]:
     if suite.meta.baseline == "last_question":
         found = [last_question(q.context or q.question) for q in questions]
         return [(f, rouge_l(q.gold, f)) for f, q in zip(found, questions, strict=True)]
-    return [("", 1 / len(options_of(q))) for q in questions]
+    return [("", 1 / len(offered(q))) for q in questions]

@@ -17,7 +17,8 @@ from zoo.api import Example, Question
 from zoo.artifact import write_atomic
 from zoo.config import EvaluateSettings
 from zoo.evaluation.metrics import LABELS, prediction_of, score
-from zoo.evaluation.suites import NATIVE_CHOICE, Suite, options_of, question_of
+from zoo.evaluation.suites import NATIVE_CHOICE, Suite, question_of
+from zoo.prompting import offered
 
 ZERO_SHOT, FEW_SHOT, TRIVIAL, MODEL = "zero_shot", "few_shot", "trivial", "model"
 
@@ -103,7 +104,7 @@ def _item(suite: Suite, question: Question, sample: dict[str, Any], contestant: 
         points = score(metric, suite.domain, question, response) if own else float(sample[metric])
         prediction = prediction_of(question, response)
     else:
-        options = options_of(question)
+        options = offered(question)
         values = [float(r[0]) for r in sample["filtered_resps"]]
         if metric == "acc_norm":
             values = [v / len(o) for v, o in zip(values, options, strict=True)]

@@ -18,6 +18,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
 from lm_eval.models.utils_hf import stop_sequences_criteria
 
+from zoo.attention import attends_to_all
 from zoo.console import progress, say
 
 Request = tuple[tuple[str, str], list[int], list[int]]
@@ -69,10 +70,7 @@ class Student(HFLM):  # type: ignore[misc]
 
     @property
     def _plain(self) -> bool:
-        """Whether every layer attends to all before it, so that one mask serves all."""
-        config = self.model.config.get_text_config(decoder=True)
-        layers = set(getattr(config, "layer_types", None) or ["full_attention"])
-        return layers == {"full_attention"} and not getattr(config, "sliding_window", None)
+        return attends_to_all(self.model.config)
 
     @torch.inference_mode()
     def _prefix(self, tokens: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -10,7 +10,8 @@ from zoo.config import EvaluateSettings
 from zoo.evaluation.contestants import FEW_SHOT, MODEL, TRIVIAL, ZERO_SHOT, Item
 from zoo.evaluation.metrics import LABELS
 from zoo.evaluation.paired import paired_difference
-from zoo.evaluation.suites import Suite, options_of
+from zoo.evaluation.suites import Suite
+from zoo.prompting import offered
 
 _LABELS_SHOWN = 24
 
@@ -47,7 +48,7 @@ def _shares(questions: list[Question], outcomes: dict[str, list[Item]]) -> dict[
         known = {g.casefold(): g for g in gold}
         told = {who: [known.get(i.prediction.casefold(), "other") for i in items] for who, items in outcomes.items()}
     elif kinds == {"choice"}:
-        places = [{o: str(n) for n, o in enumerate(options_of(q), 1)} for q in questions]
+        places = [{o: str(n) for n, o in enumerate(offered(q), 1)} for q in questions]
         gold = [p[q.gold] for p, q in zip(places, questions, strict=True)]
         told = {
             who: [p.get(i.prediction, "other") for p, i in zip(places, items, strict=True)]

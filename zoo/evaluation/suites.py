@@ -19,8 +19,8 @@ from zoo.artifact import digest_file, digest_text, write_rows
 from zoo.config import Fields, SourceConfig, Strict, read_yaml, validated
 from zoo.errors import RequestError, unknown
 from zoo.library import Domain
-from zoo.prompting import assistant_turn, user_turn
-from zoo.questions import YES_NO_MAYBE, dataset_cache, ids_in, questions_of, variant
+from zoo.prompting import assistant_turn, offered, user_turn
+from zoo.questions import dataset_cache, ids_in, questions_of, variant
 from zoo.run import Run
 from zoo.tables import RowDict, hub_rows, read_table
 
@@ -168,7 +168,7 @@ class Suite:
 
     def row(self, question: Question) -> RowDict:
         """What lm-eval reads of an item: options and gold for likelihoods, `target` for generated shots."""
-        options = options_of(question)
+        options = offered(question)
         return {
             "id": question.id, "prompt": self.prompt(question), "gold": question.gold, "options": options,
             "gold_index": options.index(question.gold) if question.gold in options else -1,
@@ -194,11 +194,6 @@ class Suite:
     def write_items(self, questions: list[Question], path: Path) -> Path:
         write_rows(path, [self.row(q) for q in questions])
         return path
-
-
-def options_of(question: Question) -> list[str]:
-    """The texts whose likelihoods are compared."""
-    return list(YES_NO_MAYBE) if question.kind == "yes_no_maybe" else question.choices
 
 
 def _as_question(row: RowDict, where: str) -> Question:

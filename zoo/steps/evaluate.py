@@ -28,9 +28,9 @@ from zoo.evaluation.contestants import (
     wants_shots,
 )
 from zoo.evaluation.report import summarise, table
-from zoo.evaluation.suites import OWN, Items, Suite, load_suite, options_of, split_items, suite_ids
+from zoo.evaluation.suites import OWN, Items, Suite, load_suite, split_items, suite_ids
 from zoo.library import digest_files
-from zoo.prompting import template_path
+from zoo.prompting import offered, template_path
 from zoo.run import Job, Run, Step
 
 
@@ -68,7 +68,7 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
         questions, _ = split_items(suite, suite.questions(run), settings.limit.get(suite.id), run.recipe.seed)
         counts[suite.id] = len(questions)
         contestants = 3 if wants_shots(suite, questions, settings) else 2
-        requests += contestants * sum(1 if suite.generates else len(options_of(q)) for q in questions)
+        requests += contestants * sum(1 if suite.generates else len(offered(q)) for q in questions)
     return {"suites": counts, "requests": requests}
 
 

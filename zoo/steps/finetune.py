@@ -175,7 +175,9 @@ def train(
     import torch
     from peft import LoraConfig, get_peft_model
 
+    from zoo.attention import attends_to_all
     from zoo.training import trainer as t
+    from zoo.training.loss import Collator
     from zoo.training.merge import load_base
 
     settings: FinetuneSettings = job.settings
@@ -191,15 +193,20 @@ def train(
         task_type="CAUSAL_LM",
     )  # fmt: skip
     model = get_peft_model(load_base(job.run.base, getattr(torch, settings.dtype)), lora)
+    if any(r.others for r in rows) and not attends_to_all(model.config):
+        raise ZooError(
+            f"The layers of {job.run.base.name} do not all attend to all tokens, which the choice loss needs; set "
+            "finetune.choice_loss=0."
+        )
     arguments = t.arguments(settings, checkpoints, len(layout.batches), bool(validation), job.run.recipe.seed)
-    collator = t.Collator(template.tokenizer.pad_token_id or 0, settings.pass_tokens)
+    collator = Collator(template.tokenizer.pad_token_id or 0, settings.pass_tokens)
     step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     done = layout.tokens[step - 1] if step else 0
     if checkpoint:
         say(f"  going on from step {step} of {len(layout.batches)}")
     with progress("tokens trained", layout.tokens[-1] - done) as bar:
         watch = t.Watch(bar, layout, best, settings.patience, t.seconds_before(checkpoint))
-        trainer = t.AnswerTrainer(model, arguments, rows, validation, layout, collator, watch)
+        trainer = t.AnswerTrainer(model, arguments, rows, validation, layout, collator, watch, settings.choice_loss)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     history = trainer.state.log_history
     saved = job.work / "last"
@@ -250,4 +257,4 @@ def row_ids(rows: Sequence[TokenRow], validation: Sequence[TokenRow]) -> list[di
     ]
 
 
-STEP = Step("finetune", 1, ("annotate",), check, identity, plan, run)
+STEP = Step("finetune", 2, ("annotate",), check, identity, plan, run)

@@ -10,7 +10,7 @@ from zoo.api import Example, Rejected
 from zoo.config import FinetuneSettings
 from zoo.errors import ZooError
 from zoo.library import Domain
-from zoo.prompting import assistant_turn, user_turn
+from zoo.prompting import assistant_turn, offered, user_turn
 from zoo.training.forms import Form, draw, forms, shuffled
 
 IGNORED = -100  # what the libraries take for "no loss here"
@@ -21,7 +21,8 @@ LEAST, MOST = 0.01, 0.99
 class TokenRow:
     """One conversation as tokens. The assistant's turn, its end token included, is `tokens[start:]`; only it trains.
 
-    `whole`: read back as text, the trained tokens are the whole assistant's turn and nothing else.
+    `whole`: read back as text, the trained tokens are the whole assistant's turn and nothing else. `others`: what the
+    assistant's turn would be with each wrong option, without its end token, for the choice loss.
     """
 
     example: str
@@ -30,9 +31,11 @@ class TokenRow:
     tokens: tuple[int, ...]
     start: int
     whole: bool
+    others: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
-        return len(self.tokens)
+        """Tokens that go through the model."""
+        return len(self.tokens) + sum(map(len, self.others))
 
     @property
     def trained(self) -> int:
@@ -99,41 +102,48 @@ def make_rows(
     made, seen = Made(), set[tuple[int, ...]]()
     for example in examples:
         for form in forms(example, settings, seed):
-            asked = shuffled(example, form, seed)
-            tokens, start, whole, cut = _fitted(domain, template, asked, form, settings.max_length)
-            if len(tokens) > settings.max_length:
-                detail = {"form": form.name, "tokens": len(tokens), "max_length": settings.max_length}
+            row, cut = _fitted(domain, template, shuffled(example, form, seed), form, settings)
+            if len(row.tokens) > settings.max_length:
+                detail = {"form": form.name, "tokens": len(row.tokens), "max_length": settings.max_length}
                 made.rejected.append(Rejected(reason="too_long", id=example.id, detail=detail))
-            elif tuple(tokens) in seen:
+            elif row.tokens in seen:
                 made.rejected.append(Rejected(reason="duplicate_row", id=example.id, detail={"form": form.name}))
             else:
-                seen.add(tuple(tokens))
+                seen.add(row.tokens)
                 made.truncated += cut
-                made.rows.append(TokenRow(example.id, example.kind, form.name, tuple(tokens), start, whole))
+                made.rows.append(row)
     return made
 
 
 def _fitted(
-    domain: Domain, template: Template, example: Example, form: Form, limit: int
-) -> tuple[list[int], int, bool, bool]:
-    """`Template.row` of the example, the end of its context cut off as far as `limit` asks, and whether it was cut."""
+    domain: Domain, template: Template, example: Example, form: Form, settings: FinetuneSettings
+) -> tuple[TokenRow, bool]:
+    """The example's row, the end of its context cut off as far as `max_length` asks, and whether it was cut."""
     answer = assistant_turn(example.reasoning if form.reasoning else "", example.answer)
 
-    def row(shown: Example) -> tuple[list[int], int, bool]:
-        return template.row(
-            user_turn(domain, shown, context=form.context, reasoning=form.reasoning, options=form.options), answer
-        )
+    def user(shown: Example) -> str:
+        return user_turn(domain, shown, context=form.context, reasoning=form.reasoning, options=form.options)
 
-    tokens, start, whole = row(example)
-    if len(tokens) <= limit or not form.context:
-        return tokens, start, whole, False
-    ends = template.ends_of_tokens(example.context)
-    keep = len(ends)
-    while len(tokens) > limit and keep > 0:
-        keep -= len(tokens) - limit
-        context = example.context[: ends[keep - 1]].rstrip() if keep > 0 else ""
-        tokens, start, whole = row(example.model_copy(update={"context": context}))
-    return tokens, start, whole, True
+    tokens, start, whole = template.row(user(example), answer)
+    cut, limit = False, settings.max_length
+    if len(tokens) > limit and form.context:
+        cut = True
+        ends = template.ends_of_tokens(example.context)
+        keep = len(ends)
+        while len(tokens) > limit and keep > 0:
+            keep -= len(tokens) - limit
+            context = example.context[: ends[keep - 1]].rstrip() if keep > 0 else ""
+            example = example.model_copy(update={"context": context})
+            tokens, start, whole = template.row(user(example), answer)
+    wrong = other_options(example) if settings.choice_loss and not form.reasoning else []
+    others = tuple(tuple(template.row(user(example), o)[0][start:-1]) for o in wrong)
+    return TokenRow(example.id, example.kind, form.name, tuple(tokens), start, whole, others), cut
+
+
+def other_options(example: Example) -> list[str]:
+    """The wrong answers a question offers; none where it offers no answers."""
+    options = offered(example)
+    return [o for o in dict.fromkeys(options) if o != example.answer] if example.answer in options else []
 
 
 def split(rows: Sequence[TokenRow], share: float, most: int, seed: int) -> tuple[list[TokenRow], list[TokenRow]]:
@@ -158,7 +168,7 @@ def trained_share(rows: Sequence[TokenRow]) -> float:
     trains). Right rows can come out below 1% as well, where long texts get answers of one word; so below 1% the rows
     decide: the mask is right if the trained tokens of 99% of them, read back as text, are exactly the assistant's turn.
     """
-    share = sum(r.trained for r in rows) / max(1, sum(map(len, rows)))
+    share = sum(r.trained for r in rows) / max(1, sum(len(r.tokens) for r in rows))
     if share > MOST:
         raise ZooError(
             f"{share:.1%} of the tokens would train, prompts and all, which no conversation asks for; "

@@ -10,7 +10,8 @@ OPEN, CLOSE = "⟦", "⟧"
 
 
 def marked(row: TokenRow, tokenizer: Any, most: int = 1200) -> str:
-    """The row's text, each run of trained tokens between ⟦ and ⟧; the middle of a long untrained run is left out."""
+    """The row's text, each run of trained tokens between ⟦ and ⟧, and the options the answer is trained against; the
+    middle of a long untrained run is left out."""
     out = []
     for trained, tokens in _runs(row):
         text = tokenizer.decode(tokens)
@@ -19,6 +20,8 @@ def marked(row: TokenRow, tokenizer: Any, most: int = 1200) -> str:
         else:
             cut = len(text) - most
             out.append(text if cut <= 0 else f"{text[: most // 2]} [... {cut} characters ...] {text[-most // 2 :]}")
+    if row.others:
+        out.append(f"  (against: {' | '.join(map(tokenizer.decode, row.others))})")
     return "".join(out)
 
 

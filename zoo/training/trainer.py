@@ -1,4 +1,4 @@
-"""The library's trainer with two habits: the output layer runs only where a loss is taken, and little is padding."""
+"""The library's trainer with our batches and our loss, and what it shows and keeps on the way."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
@@ -20,67 +18,22 @@ from zoo.artifact import write_atomic
 from zoo.config import FinetuneSettings
 from zoo.console import Progress
 from zoo.errors import ZooError
-from zoo.training.batches import Layout, passes
+from zoo.training.batches import Layout
+from zoo.training.loss import Batch, Collator, losses
 from zoo.training.rows import IGNORED, TokenRow
 
 COMPLETE = "complete.json"  # written last into a checkpoint; one without it was cut off by a kill
-Batch = list[dict[str, torch.Tensor]]
-
-
-@dataclass(frozen=True)
-class Collator:
-    """Rows to the forward passes of one step, each a dict of (rows, longest) tensors. Rows without padding need no
-    mask, and attention is faster without one."""
-
-    pad: int
-    tokens: int
-
-    def __call__(self, rows: Sequence[TokenRow]) -> Batch:
-        return [self._one([rows[i] for i in part]) for part in passes([len(r) for r in rows], self.tokens)]
-
-    def _one(self, rows: list[TokenRow]) -> dict[str, torch.Tensor]:
-        longest = max(map(len, rows))
-        ids = torch.full((len(rows), longest), self.pad)
-        labels = torch.full((len(rows), longest), IGNORED)
-        for n, row in enumerate(rows):
-            ids[n, : len(row)] = torch.tensor(row.tokens)
-            labels[n, : len(row)] = torch.tensor(row.labels)
-        out = {"input_ids": ids, "labels": labels}
-        if any(len(r) < longest for r in rows):
-            lengths = torch.tensor([len(r) for r in rows])
-            out["attention_mask"] = (torch.arange(longest)[None] < lengths[:, None]).long()
-        return out
-
-
-@contextmanager
-def output_layer_at(model: Any, mask: torch.Tensor) -> Iterator[None]:
-    """Within, the model's output layer sees only the positions where `mask` (rows, length - 1) is true, and the logits
-    come as (1, positions, vocabulary). Everything else a model does to its logits, such as scaling, stays as it is."""
-    head = model.get_output_embeddings()
-    handle = head.register_forward_pre_hook(lambda _, args: (args[0][:, :-1][mask][None],))
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def summed_loss(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross entropy summed over the trained tokens of a forward pass, and how many there are."""
-    labels = batch["labels"][:, 1:]
-    mask = labels != IGNORED
-    with output_layer_at(model, mask):
-        logits = model(input_ids=batch["input_ids"], attention_mask=batch.get("attention_mask"), use_cache=False).logits
-    return cross_entropy(logits[0].float(), labels[mask], reduction="sum"), mask.sum()
 
 
 class AnswerTrainer(Trainer):  # type: ignore[misc]
-    """Trains on a `Layout` of rows. The loss of a step is the mean over its trained tokens, as in TRL's SFTTrainer."""
+    """Trains on a `Layout` of rows. The loss of a step is the mean over its trained tokens, as in TRL's SFTTrainer, and,
+    times `choice_weight`, the mean choice loss of its rows."""
 
     control: Any
 
     def __init__(
         self, model: Any, args: TrainingArguments, rows: Sequence[TokenRow], validation: Sequence[TokenRow],
-        layout: Layout, collator: Collator, callback: Watch,
+        layout: Layout, collator: Collator, callback: Watch, choice_weight: float,
     ) -> None:  # fmt: skip
         super().__init__(
             model=model, args=args, train_dataset=rows, eval_dataset=validation or None, data_collator=collator,
@@ -88,6 +41,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         )  # fmt: skip
         self.remove_callback(PrinterCallback)
         self.layout, self.validation, self.watch = layout, validation, callback
+        self.choice_weight = choice_weight
 
     def get_train_dataloader(self) -> Any:
         return self.accelerator.prepare(
@@ -95,13 +49,13 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         )
 
     def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> torch.Tensor:
-        """One optimizer step's gradient, summed over its forward passes. Returns the mean loss per trained token."""
+        """One optimizer step's gradient, summed over its forward passes. Returns the step's loss."""
         model.train()
         parts: Batch = self._prepare_input(inputs)
-        trained = sum(int((p["labels"][:, 1:] != IGNORED).sum()) for p in parts)
+        sizes = _sizes(parts)
         total = torch.zeros((), device=self.args.device)
         for part in parts:
-            loss = self.compute_loss(model, part, num_items_in_batch=trained)
+            loss = self.compute_loss(model, part, num_items_in_batch=sizes)
             self.accelerator.backward(loss)
             total += loss.detach()
         if not torch.isfinite(total):
@@ -114,21 +68,23 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        loss, count = summed_loss(model, inputs)
-        return loss / (count if num_items_in_batch is None else num_items_in_batch)
+        """One forward pass's share of the step's loss; `num_items_in_batch` is (trained tokens, rows) of the step."""
+        tokens, rows = _sizes([inputs]) if num_items_in_batch is None else num_items_in_batch
+        found = losses(model, inputs)
+        return found.answer / tokens + self.choice_weight * found.choice / rows
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """The mean loss per trained token over the validation rows."""
+        """The loss of the validation rows, as one step's would be taken."""
         self.model.eval()
-        total, trained = 0.0, 0
         order = sorted(self.validation, key=len)
         size = self.args.eval_batch_size
+        parts = [p for n in range(0, len(order), size) for p in self.data_collator(order[n : n + size])]
+        sizes = _sizes(parts)
         with self.watch.paused(), torch.no_grad():
-            for n in range(0, len(order), size):
-                for part in self._prepare_input(self.data_collator(order[n : n + size])):
-                    loss, count = summed_loss(self.model, part)
-                    total, trained = total + float(loss), trained + int(count)
-        metrics = {"eval_loss": total / trained}
+            total = sum(
+                float(self.compute_loss(self.model, self._prepare_input(p), num_items_in_batch=sizes)) for p in parts
+            )
+        metrics = {"eval_loss": total}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -140,6 +96,11 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         super()._save_checkpoint(model, trial)
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         write_atomic(folder / COMPLETE, json.dumps({"seconds": self.watch.seconds}))
+
+
+def _sizes(parts: Batch) -> tuple[int, int]:
+    """Trained tokens and rows."""
+    return sum(int((p["labels"][:, 1:] != IGNORED).sum()) for p in parts), sum(len(p["labels"]) for p in parts)
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
