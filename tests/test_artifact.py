@@ -9,7 +9,8 @@ import pytest
 
 from zoo.api import Passage
 from zoo.artifact import Artifact, fingerprint, finish, read_rows, write_rows
-from zoo.config import AnnotateSettings, FinetuneSettings, identity_of
+from zoo.config import AnnotateSettings, FinetuneSettings
+from zoo.strict import identity_of
 
 
 def test_a_fingerprint_does_not_depend_on_order_and_refuses_what_is_not_plain_data():

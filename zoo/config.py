@@ -1,33 +1,16 @@
-"""What people write: `domain.yaml`, recipes, and the options of a command. Strict: an unknown key is refused with the nearest name.
-
-Settings decide a step's fingerprint. Those marked `runtime` (time, memory, processes) change how a step runs but not what it leaves,
-and stay out of it.
-"""
+"""What people write: `domain.yaml`, recipes, and the options of a command."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from zoo.api import Kind
-from zoo.errors import RequestError, unknown
-
-M = TypeVar("M", bound=BaseModel)
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def runtime(default: Any, **constraints: Any) -> Any:
-    """A setting about time, memory or processes: kept in the record, not in the fingerprint."""
-    return Field(default, json_schema_extra={"runtime": True}, **constraints)
-
+from zoo.strict import Strict, runtime
 
 # --- domain.yaml -----------------------------------------------------------------------------------------------------
 
@@ -208,107 +191,3 @@ class Options:
     seed: int | None = None
     offline: bool = False
     domain_path: tuple[Path, ...] = ()
-
-
-# --- reading them ----------------------------------------------------------------------------------------------------
-
-
-def read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        raise RequestError(f"{path.name} is not valid YAML{line}: {getattr(e, 'problem', e)}.") from e
-    except (OSError, UnicodeDecodeError) as e:
-        raise RequestError(f"{path} cannot be read: {e}.") from e
-
-
-def validated(model: type[M], data: Any, where: str) -> M:
-    """`data` as a `model`, or one sentence about the first thing wrong with it, with the nearest name for an unknown key."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as e:
-        # A mistyped key is also a missing one: the typo says more.
-        first = min(e.errors(), key=lambda error: error["type"] != "extra_forbidden")
-        path = [p for p in first["loc"] if isinstance(p, (str, int))]
-        dotted = ".".join(str(p) for p in path)
-        if first["type"] == "extra_forbidden":
-            raise unknown(f"key in {where}{_under(path[:-1])}", str(path[-1]), keys_at(model, path[:-1])) from e
-        raise RequestError(f"{where}: {dotted or 'the file'}: {first['msg'].lower()}.") from e
-
-
-def _under(path: list[Any]) -> str:
-    return f" under {'.'.join(map(str, path))}" if path else ""
-
-
-def keys_at(model: type[BaseModel], path: list[Any]) -> list[str]:
-    """The field names that `model` has at `path` (names and list positions)."""
-    current: type[BaseModel] = model
-    for part in path:
-        if isinstance(part, int):
-            continue
-        info = current.model_fields.get(part)
-        nested = _model_in(info.annotation) if info else None
-        if nested is None:
-            return []
-        current = nested
-    return list(current.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        if found := _model_in(inner):
-            return found
-    return None
-
-
-def with_settings(recipe: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:
-    """`recipe` with each `key.path=value` applied; values are read as YAML. Unknown keys are refused with the nearest name."""
-    out: dict[str, Any] = yaml.safe_load(yaml.safe_dump(recipe))
-    for setting in settings:
-        key, eq, value = setting.partition("=")
-        if not eq:
-            raise RequestError(
-                f"--set {setting!r} is not of the form key=value, for example finetune.learning_rate=1e-4."
-            )
-        parts = key.strip().split(".")
-        node: Any = out
-        seen: list[Any] = []
-        for part in parts[:-1]:
-            known = keys_at(Recipe, seen)
-            if known and part not in known:
-                raise unknown(f"setting{_under(seen)}", part, known)
-            node[part] = node.get(part) or {}
-            node = node[part]
-            seen.append(part)
-            if not isinstance(node, dict):
-                raise RequestError(f"--set {setting!r}: {'.'.join(seen)} has no settings under it.")
-        known = keys_at(Recipe, seen)
-        if known and parts[-1] not in known:
-            raise unknown(f"setting{_under(seen)}", parts[-1], known)
-        node[parts[-1]] = _scalar(value)
-    return out
-
-
-def _scalar(value: str) -> Any:
-    parsed = yaml.safe_load(value)
-    if isinstance(parsed, str):
-        # YAML 1.1 reads 1e-4 as a string; people who type it mean the number.
-        try:
-            return float(parsed)
-        except ValueError:
-            return parsed
-    return parsed
-
-
-def identity_of(settings: BaseModel) -> dict[str, Any]:
-    """The part of a step's settings that decides what it leaves (all but those marked `runtime`)."""
-    skip = {
-        name
-        for name, info in type(settings).model_fields.items()
-        if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("runtime")
-    }
-    return settings.model_dump(mode="json", exclude=skip)

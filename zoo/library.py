@@ -20,8 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from zoo.api import API_VERSION, Example, Parser, Verifier
-from zoo.config import DomainConfig, Recipe, SourceConfig, read_yaml, validated, with_settings
+from zoo.config import DomainConfig, Recipe, SourceConfig
 from zoo.errors import RequestError, ZooError, unknown
+from zoo.strict import read_yaml, validated, with_settings
 
 _HERE = Path(__file__).resolve().parent
 ROOT = _HERE / "_library" if (_HERE / "_library").is_dir() else _HERE.parent
@@ -215,6 +216,6 @@ def load_recipe(name: str, settings: tuple[str, ...] = (), **override: Any) -> R
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise RequestError(f"{path.name} is not a recipe: it should be a mapping of settings.")
-    data = with_settings({"name": path.stem, **data}, settings)
+    data = with_settings(Recipe, {"name": path.stem, **data}, settings)
     data.update({k: v for k, v in override.items() if v is not None})
     return validated(Recipe, data, f"recipe {path.name}")

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact import WORK, Artifact, Workspace, fingerprint, finish
-from zoo.config import Options, Recipe, Strict, identity_of
+from zoo.config import Options, Recipe
 from zoo.console import say
 from zoo.errors import RequestError, ZooError, unknown
 from zoo.library import Domain, load_domain, load_recipe
+from zoo.strict import Strict, identity_of
 from zoo.weights import Weights, resolve_base, resolve_embedder
 
 STEPS = ("ingest", "annotate", "finetune", "evaluate", "release")

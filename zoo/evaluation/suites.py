@@ -16,12 +16,13 @@ from pydantic import Field
 
 from zoo.api import Example, Question, Rejected, Row
 from zoo.artifact import digest_file, digest_text, write_rows
-from zoo.config import Fields, SourceConfig, Strict, read_yaml, validated
+from zoo.config import Fields, SourceConfig
 from zoo.errors import RequestError, unknown
 from zoo.library import Domain
 from zoo.prompting import assistant_turn, offered, user_turn
 from zoo.questions import dataset_cache, ids_in, questions_of, variant
 from zoo.run import Run
+from zoo.strict import Strict, read_yaml, validated
 from zoo.tables import RowDict, hub_rows, read_table
 
 NATIVE_CHOICE = {"acc", "acc_norm"}
