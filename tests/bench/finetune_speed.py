@@ -122,7 +122,7 @@ def ours(base: Path, rows: list[TokenRow], settings: FinetuneSettings, folder: s
     args = arguments(settings, Path(folder), len(layout.batches), False, 0)
     watch = Watch(Progress("tokens", layout.tokens[-1]), layout, Path(folder), 1, 0.0)
     collator = Collator(0, settings.pass_tokens)
-    trainer = AnswerTrainer(adapted(base, settings), args, rows, [], layout, collator, watch, 0.0)
+    trainer = AnswerTrainer(adapted(base, settings), args, rows, [], layout, collator, watch, 0.0, fold=True)
     with torch.no_grad():
         found = [losses(trainer.model, part) for part in collator(rows[: settings.batch_rows])]
     with timed(trainer) as at:

@@ -49,13 +49,18 @@ def adapted(folder: Path) -> Any:
 
 
 def ours(
-    model: Any, folder: Path, pass_tokens: int = 64, rows: list[TokenRow] | None = None, choice_weight: float = 0.0
+    model: Any,
+    folder: Path,
+    pass_tokens: int = 64,
+    rows: list[TokenRow] | None = None,
+    choice_weight: float = 0.0,
+    fold: bool = True,
 ) -> AnswerTrainer:
     rows = rows or token_rows()
     layout = Layout([list(range(len(rows)))], [sum(map(len, rows))], None)
     watch = Watch(Progress("tokens", None), layout, folder / "best", 1, 0.0)
     args = arguments(FinetuneSettings(), folder / "checkpoints", 1, False, 0)
-    return AnswerTrainer(model, args, rows, [], layout, Collator(0, pass_tokens), watch, choice_weight)
+    return AnswerTrainer(model, args, rows, [], layout, Collator(0, pass_tokens), watch, choice_weight, fold)
 
 
 def gradients(model: Any) -> dict[str, torch.Tensor]:
@@ -64,7 +69,8 @@ def gradients(model: Any) -> dict[str, torch.Tensor]:
     return found
 
 
-def test_loss_and_gradients_are_those_of_trl(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fold", [True, False])
+def test_loss_and_gradients_are_those_of_trl(tmp_path: Path, fold: bool) -> None:
     from datasets import Dataset
     from transformers import AutoTokenizer
     from trl import SFTConfig, SFTTrainer
@@ -82,7 +88,7 @@ def test_loss_and_gradients_are_those_of_trl(tmp_path: Path) -> None:
     )
     batch = theirs.data_collator([data[n] for n in range(len(rows))])
     expected = theirs.training_step(theirs_model, batch, num_items_in_batch=sum(r.trained for r in rows))
-    trainer = ours(model, tmp_path)
+    trainer = ours(model, tmp_path, fold=fold)
     assert len(trainer.data_collator(rows)) > 1
     found = trainer.training_step(model, trainer.data_collator(rows))
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
@@ -135,6 +141,20 @@ def test_the_choice_loss_is_that_of_options_read_one_by_one(tmp_path: Path) -> N
     assert float(found) == pytest.approx(float(expected.detach()), rel=1e-5)
     for name, gradient in gradients(model).items():
         assert torch.allclose(gradient, wanted[name], rtol=1e-4, atol=1e-6), name
+
+
+def test_folded_weights_follow_every_step(tmp_path: Path) -> None:
+    found = []
+    for fold in (True, False):
+        model = adapted(tmp_path)
+        trainer = ours(model, tmp_path, fold=fold)
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+        for _ in range(3):
+            found.append(float(trainer.training_step(model, trainer.data_collator(token_rows()))))
+            optimizer.step()
+            optimizer.zero_grad()
+    assert found[:3] == pytest.approx(found[3:], rel=1e-4)
+    assert found[2] < found[0]
 
 
 def test_the_output_layer_runs_on_trained_positions_only(tmp_path: Path) -> None:

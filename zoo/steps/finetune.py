@@ -206,7 +206,10 @@ def train(
         say(f"  going on from step {step} of {len(layout.batches)}")
     with progress("tokens trained", layout.tokens[-1] - done) as bar:
         watch = t.Watch(bar, layout, best, settings.patience, t.seconds_before(checkpoint))
-        trainer = t.AnswerTrainer(model, arguments, rows, validation, layout, collator, watch, settings.choice_loss)
+        fold = settings.dtype == "float32" and not settings.dropout
+        trainer = t.AnswerTrainer(
+            model, arguments, rows, validation, layout, collator, watch, settings.choice_loss, fold
+        )  # fmt: skip
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     history = trainer.state.log_history
     saved = job.work / "last"

@@ -19,6 +19,7 @@ from zoo.config import FinetuneSettings
 from zoo.console import Progress
 from zoo.errors import ZooError
 from zoo.training.batches import Layout
+from zoo.training.folded import Folded
 from zoo.training.loss import Batch, Collator, losses
 from zoo.training.rows import IGNORED, TokenRow
 
@@ -33,7 +34,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
 
     def __init__(
         self, model: Any, args: TrainingArguments, rows: Sequence[TokenRow], validation: Sequence[TokenRow],
-        layout: Layout, collator: Collator, callback: Watch, choice_weight: float,
+        layout: Layout, collator: Collator, callback: Watch, choice_weight: float, fold: bool,
     ) -> None:  # fmt: skip
         super().__init__(
             model=model, args=args, train_dataset=rows, eval_dataset=validation or None, data_collator=collator,
@@ -42,6 +43,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         self.remove_callback(PrinterCallback)
         self.layout, self.validation, self.watch = layout, validation, callback
         self.choice_weight = choice_weight
+        self.folded = Folded(model) if fold else None
 
     def get_train_dataloader(self) -> Any:
         return self.accelerator.prepare(
@@ -51,6 +53,8 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> torch.Tensor:
         """One optimizer step's gradient, summed over its forward passes. Returns the step's loss."""
         model.train()
+        if self.folded:
+            self.folded.refresh()
         parts: Batch = self._prepare_input(inputs)
         sizes = _sizes(parts)
         total = torch.zeros((), device=self.args.device)
@@ -76,6 +80,8 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """The loss of the validation rows, as one step's would be taken."""
         self.model.eval()
+        if self.folded:
+            self.folded.refresh()
         order = sorted(self.validation, key=len)
         size = self.args.eval_batch_size
         parts = [p for n in range(0, len(order), size) for p in self.data_collator(order[n : n + size])]
