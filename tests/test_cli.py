@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.fakes.models import tiny_embedder, tiny_weights
+from zoo.library import folder
 
 
 def zoo(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -69,6 +73,35 @@ def test_list_as_json_is_one_object(tmp_path):
     assert [d["domain"] for d in listed["domains"]] == ["healthcare"]
     assert listed["domains"][0]["aliases"] == ["medical"]
     assert listed["broken"] == []
+
+
+def test_broken_plugins_are_listed_with_their_error_and_stop_nothing(tmp_path, monkeypatch):
+    text = (folder("domains") / "healthcare" / "domain.yaml").read_text(encoding="utf-8")
+    text = text.replace("name: healthcare", "name: finance", 1).replace("[medical]", "[money]", 1)
+    (tmp_path / "finance").mkdir()
+    (tmp_path / "finance" / "domain.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "finance" / "verifiers.py").write_text("import nothing_of_that_name\n")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("ZOO_DOMAINS", f"{tmp_path / 'finance'}:{tmp_path / 'empty'}")
+    listed = json.loads(zoo("list", "--json", "--workspace", str(tmp_path / "w")).stdout)
+    assert [d["domain"] for d in listed["domains"]] == ["healthcare"]
+    errors = {b["name"]: b["error"] for b in listed["broken"]}
+    assert "nothing_of_that_name" in errors["finance"] and "No domain.yaml" in errors["empty"]
+
+
+def test_an_interruption_says_how_to_go_on_and_exits_130(tmp_path):
+    code = "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"
+    command = [sys.executable, "-c", code, "ingest", "medical", "--workspace", str(tmp_path), "--offline"]
+    process = subprocess.Popen(
+        [*command, "--base", str(tiny_weights(tmp_path / "b").folder), "--set", f"ingest.embedder={tiny_embedder(tmp_path / 'e')}"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("healthcare/ingest/*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert "goes on from here" in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
 
 
 def test_show_without_a_release_says_how_to_make_one(tmp_path):

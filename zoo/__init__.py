@@ -7,6 +7,7 @@ zoo.load("medical@0.1.0").answer("...", context="...")
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +41,8 @@ def train(domain: str, *, until: str | None = None, **options: Any) -> dict[str,
     return run_train(prepare(domain, Options(**options)), until)
 
 
-def load(reference: str, workspace: str | Path | None = None) -> Loaded:
+def load(reference: str, workspace: str | Path | None = None, domain_path: Sequence[str | Path] = ()) -> Loaded:
     """A released model, `DOMAIN` (its latest version) or `DOMAIN@VERSION`, ready to answer."""
     from zoo.loading import load_release
 
-    return load_release(reference, workspace)
+    return load_release(reference, workspace, domain_path)

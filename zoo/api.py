@@ -1,4 +1,4 @@
-"""All that a plugin imports: the rows that pass between steps, and the contracts of parsers, verifiers and annotators.
+"""All that a plugin imports: the rows that pass between steps, and the contracts of parsers and verifiers.
 
 Rows are written as JSONL, one object a line, with exactly these fields.
 """

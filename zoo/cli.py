@@ -38,6 +38,8 @@ def main() -> None:
             result = e.result if isinstance(e, ReleaseRefused) else {"error": str(e)}
             sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
         sys.exit(e.exit_code)
-    except KeyboardInterrupt:
-        say("zoo: interrupted; the same command goes on from here")
-        sys.exit(130)
+    except SystemExit as e:
+        # typer makes this of a KeyboardInterrupt
+        if e.code == 130:
+            say("zoo: interrupted; the same command goes on from here")
+        raise

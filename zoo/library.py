@@ -144,15 +144,20 @@ def _read_domain(path: Path, package: str) -> Domain:
 
 def _candidates(paths: tuple[Path, ...]) -> Iterable[tuple[str, Path | None, str, str]]:
     """(name, folder, package, error) of everything that claims to be a domain; built-in ones first."""
-    named = [*paths, *(Path(p) for p in os.environ.get("ZOO_DOMAINS", "").split(os.pathsep) if p)]
-    for root in (folder("domains"), *named):
+    listed = [Path(p) for p in os.environ.get("ZOO_DOMAINS", "").split(os.pathsep) if p]
+    for root in (folder("domains"), *paths, *listed):
         root = root.expanduser().resolve()
         if (root / "domain.yaml").is_file():
             found = [root]
         else:
             found = sorted(p.parent for p in root.glob("*/domain.yaml"))
         if not found and root != folder("domains"):
-            raise RequestError(f"No domain.yaml in {root} or in a folder of it; --domain-path takes a domain's folder.")
+            error = (
+                f"No domain.yaml in {root} or in a folder of it; --domain-path and ZOO_DOMAINS take a domain's folder."
+            )
+            if root in [p.expanduser().resolve() for p in paths]:
+                raise RequestError(error)
+            yield root.name, None, str(root), error
         for path in found:
             yield path.name, path, f"zoo.domains.{path.name}", ""
     for point in entry_points(group="zoo.domains"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -57,15 +58,19 @@ class Loaded:
         return str(self.tokenizer.decode(out[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
 
 
-def load_release(reference: str, workspace: str | Path | None = None) -> Loaded:
-    """Loads `DOMAIN[@VERSION]` from a workspace; refuses files whose size is no longer the record's."""
+def load_release(reference: str, workspace: str | Path | None, domain_path: Sequence[str | Path]) -> Loaded:
+    """Loads `DOMAIN[@VERSION]` from a workspace; refuses files whose size is no longer the record's.
+
+    A domain that is no built-in one is found in `domain_path`.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    root = workspace_path(Path(workspace) if workspace else None)
-    name, version, artifact = find_release(Workspace(root), reference)
+    root, paths = workspace_path(Path(workspace) if workspace else None), tuple(map(Path, domain_path))
+    name, version, artifact = find_release(Workspace(root), reference, paths)
     if changed := artifact.changed_files():
         raise RequestError(
             f"{name}@{version}: {changed[0]} is missing or was changed since the release; release it anew."
         )
     model = AutoModelForCausalLM.from_pretrained(artifact.folder)
-    return Loaded(load_domain(name), version, model.eval(), AutoTokenizer.from_pretrained(artifact.folder))
+    tokenizer = AutoTokenizer.from_pretrained(artifact.folder)
+    return Loaded(load_domain(name, paths), version, model.eval(), tokenizer)

@@ -6,6 +6,8 @@ from typing import Any
 
 from zoo.artifact import Workspace
 from zoo.commands import options as o
+from zoo.errors import ZooError
+from zoo.library import Broken, Domain
 from zoo.workspace import workspace_path
 
 
@@ -14,7 +16,9 @@ def list_(workspace: o.WorkspacePath = None, domain_path: o.DomainPath = None, j
     from zoo.library import find_domains
     from zoo.releases import versions
 
-    domains, broken = find_domains(tuple(domain_path or ()))
+    domains, found = find_domains(tuple(domain_path or ()))
+    broken = [*found, *(b for d in domains.values() if (b := _fault(d)))]
+    whole = [d for d in domains.values() if d.name not in {b.name for b in broken}]
     place = Workspace(workspace_path(workspace))
     rows: list[dict[str, Any]] = [
         {
@@ -23,7 +27,7 @@ def list_(workspace: o.WorkspacePath = None, domain_path: o.DomainPath = None, j
                 {"version": v, "gate": a.result["gate"], "folder": str(a.folder)} for v, a in versions(place, d.name).items()
             ],
         }
-        for d in domains.values()
+        for d in whole
     ]  # fmt: skip
     if json:
         o.print_json({"domains": rows, "broken": [vars(b) for b in broken]})
@@ -39,3 +43,12 @@ def list_(workspace: o.WorkspacePath = None, domain_path: o.DomainPath = None, j
     for b in broken:
         table.add_row(b.name, "", f"[red]broken:[/red] {b.error}", b.where)
     Console().print(table)
+
+
+def _fault(domain: Domain) -> Broken | None:
+    """What is wrong with the domain's own Python or seeds, which are read only once they are needed."""
+    try:
+        assert domain.parsers is not None and domain.verifiers and domain.seeds is not None
+    except ZooError as e:
+        return Broken(domain.name, str(domain.folder), str(e))
+    return None
