@@ -86,6 +86,7 @@ class DomainConfig(Strict):
 
 class IngestSettings(Strict):
     passage_tokens: int = Field(256, ge=32)
+    sample: bool = True  # the domain's packaged documents too where --corpus names others
     max_file_mb: float = Field(64, gt=0)
     max_expanded_mb: float = Field(512, gt=0)
     near_duplicate: float = Field(0.85, gt=0, le=1)

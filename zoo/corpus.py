@@ -1,4 +1,4 @@
-"""Which files a request is about: the paths it names, else the domain's packaged sample."""
+"""Which files a request is about: the domain's packaged sample, and the paths it names."""
 
 from __future__ import annotations
 
@@ -38,19 +38,24 @@ class Corpus:
 
 
 def roots_of(run: Run) -> list[Root]:
-    """Where documents come from. Raises RequestError for a path that is not there and a source that the domain
-    lacks."""
+    """Where documents come from: the paths of the request, and the packaged sample, on which the domain's seeds rest.
+
+    Raises RequestError for a path that is not there and a source that the domain lacks.
+    """
     roots = [Root(OWN, "unknown", _existing(p, "--corpus")) for p in run.options.corpus]
     for source_id, path in run.options.sources.items():
         source = run.domain.source(source_id)
         if source.kind == "documents":
             roots.append(Root(source.id, source.licence, _existing(path, f"--source {source_id}")))
-    if roots:
-        return roots
     packaged = [s for s in run.domain.config.sources if s.kind == "documents" and s.path]
+    if roots and not run.recipe.ingest.sample:
+        return roots
     return [
-        Root(s.id, s.licence, _existing(run.domain.folder / str(s.path), f"the source {s.id} of {run.domain.name}"))
-        for s in packaged
+        *roots,
+        *(
+            Root(s.id, s.licence, _existing(run.domain.folder / str(s.path), f"the source {s.id} of {run.domain.name}"))
+            for s in packaged
+        ),
     ]
 
 
