@@ -114,11 +114,10 @@ class AnnotateSettings(Strict):
     retries: int = runtime(5, ge=0)
 
 
-class FinetuneSettings(Strict):
+class TrainingSettings(Strict):
+    """What pretrain and finetune both have."""
+
     learning_rate: float = Field(5e-4, gt=0)
-    rank: int = Field(16, ge=1)
-    alpha: int = Field(32, ge=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
     epochs: float = Field(3, gt=0)
     max_tokens: int | None = Field(None, ge=1)
     max_length: int = Field(1024, ge=32)
@@ -128,6 +127,34 @@ class FinetuneSettings(Strict):
     warmup: float = Field(0.05, ge=0, lt=1)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     weight_decay: float = Field(0.0, ge=0)
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    checkpoint_every: int = runtime(25, ge=1)
+
+
+class ReplaySettings(Strict):
+    """General text mixed in against forgetting: `share` of the trained tokens, from the packaged texts or a Hub dataset's
+    column `text`."""
+
+    share: float = Field(0.15, ge=0, lt=1)
+    hub: HubData | None = None
+    text: str = "text"
+    max_texts: int = Field(5_000, ge=2)
+
+
+class PretrainSettings(TrainingSettings):
+    """The adapter is finetune's: its rank and alpha are set there. `held_out` is a share of the documents."""
+
+    epochs: float = Field(1, gt=0)
+    max_length: int = Field(512, ge=32)
+    batch_rows: int = Field(2, ge=1)
+    held_out: float = Field(0.1, gt=0, lt=0.5)
+    replay: ReplaySettings = ReplaySettings()
+
+
+class FinetuneSettings(TrainingSettings):
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
     validation: float = Field(0.05, ge=0, lt=0.5)
     validation_rows: int = Field(64, ge=0)
     validate_every: int = Field(25, ge=1)
@@ -139,8 +166,6 @@ class FinetuneSettings(Strict):
     options_share: float = Field(0.5, ge=0, le=1)
     choice_loss: float = Field(0.0, ge=0)
     choice_shuffles: int = Field(1, ge=1)
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    checkpoint_every: int = runtime(25, ge=1)
 
 
 class EvaluateSettings(Strict):
@@ -167,6 +192,7 @@ class Recipe(Strict):
     steps: list[str]
     ingest: IngestSettings = IngestSettings()
     annotate: AnnotateSettings = AnnotateSettings()
+    pretrain: PretrainSettings = PretrainSettings()
     finetune: FinetuneSettings = FinetuneSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     release: ReleaseSettings = ReleaseSettings()

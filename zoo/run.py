@@ -29,7 +29,7 @@ from zoo.library import Domain, load_domain, load_recipe
 from zoo.strict import Strict, identity_of
 from zoo.weights import Weights, resolve_base, resolve_embedder
 
-STEPS = ("ingest", "annotate", "finetune", "evaluate", "release")
+STEPS = ("ingest", "annotate", "pretrain", "finetune", "evaluate", "release")
 
 
 @dataclass(frozen=True)

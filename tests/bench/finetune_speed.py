@@ -26,8 +26,8 @@ import torch
 from zoo.config import FinetuneSettings
 from zoo.console import Progress
 from zoo.run import threads
-from zoo.steps.finetune import quiet
 from zoo.training.batches import lay_out
+from zoo.training.fit import quiet
 from zoo.training.rows import Template, TokenRow
 
 WORDS = (
@@ -119,7 +119,7 @@ def ours(base: Path, rows: list[TokenRow], settings: FinetuneSettings, folder: s
         max_tokens=None,
         seed=0,
     )
-    args = arguments(settings, Path(folder), len(layout.batches), False, 0)
+    args = arguments(settings, Path(folder), len(layout.batches), 0, 0)
     watch = Watch(Progress("tokens", layout.tokens[-1]), layout, Path(folder), 1, 0.0)
     collator = Collator(0, settings.pass_tokens)
     trainer = AnswerTrainer(adapted(base, settings), args, rows, [], layout, collator, watch, 0.0, fold=True)

@@ -29,7 +29,7 @@ LENGTHS = [(40, 10), (41, 3), (44, 20), (90, 1), (17, 12)]
 def token_rows() -> list[TokenRow]:
     generator = torch.Generator().manual_seed(1)
     return [
-        TokenRow(f"e{n}", "short", "direct", tuple(torch.randint(3, 380, (length,), generator=generator).tolist()),
+        TokenRow(f"e{n}", "short", "direct", tuple(torch.randint(3, 300, (length,), generator=generator).tolist()),
                  length - trained, True)
         for n, (length, trained) in enumerate(LENGTHS)
     ]  # fmt: skip
@@ -59,7 +59,7 @@ def ours(
     rows = rows or token_rows()
     layout = Layout([list(range(len(rows)))], [sum(map(len, rows))], None)
     watch = Watch(Progress("tokens", None), layout, folder / "best", 1, 0.0)
-    args = arguments(FinetuneSettings(), folder / "checkpoints", 1, False, 0)
+    args = arguments(FinetuneSettings(), folder / "checkpoints", 1, 0, 0)
     return AnswerTrainer(model, args, rows, [], layout, Collator(0, pass_tokens), watch, choice_weight, fold)
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.api import Example
 from zoo.artifact import Artifact, digest_file, write_rows
 from zoo.config import FinetuneSettings
-from zoo.console import progress, say
+from zoo.console import say
 from zoo.errors import ZooError
 from zoo.prompting import assistant_turn, template_path, user_turn
-from zoo.run import Job, Run, Step, threads
+from zoo.run import Job, Run, Step
 from zoo.training.batches import Layout, lay_out
+from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask
 from zoo.training.forms import forms
 from zoo.training.rows import Made, Template, TokenRow, make_rows, split, trained_share
 
@@ -137,99 +135,20 @@ def show_one(log: Log, rows: Sequence[TokenRow], share: float, template: Templat
     log.say("\n".join(f"  | {line}" for line in marked(row, template.tokenizer).splitlines()))
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What training left. `history` is the trainer's log, one entry a step or validation."""
-
-    adapter: Path
-    history: list[dict[str, Any]]
-    seconds: float
-    stopped_early: bool
-
-    def result(self, layout: Layout) -> dict[str, Any]:
-        """`first` and `last` are means over a tenth of the steps, at least one: batches differ in length and kind."""
-        losses = [h["loss"] for h in self.history if "loss" in h]
-        part = max(1, len(losses) // 10)
-        tokens = layout.tokens[len(losses) - 1]
-        return {
-            "tokens": tokens, "seconds": round(self.seconds, 1), "steps": len(losses),
-            "tokens_per_second": round(tokens / max(self.seconds, 1e-9), 1),
-            "loss": {"first": sum(losses[:part]) / part, "last": sum(losses[-part:]) / part},
-            "stopped": "early" if self.stopped_early else layout.stopped,
-        }  # fmt: skip
-
-    def validation(self) -> dict[str, Any]:
-        from zoo.training.trainer import best_step, validation_losses
-
-        losses = validation_losses(self.history)
-        if not losses:
-            return {}
-        best = best_step(losses)
-        return {"first": losses[0][1], "last": losses[-1][1], "best": dict(losses)[best], "best_step": best}
-
-
 def train(
     job: Job, template: Template, rows: Sequence[TokenRow], validation: Sequence[TokenRow], layout: Layout
 ) -> Trained:
-    """Trains, or goes on from the last whole checkpoint in the step's work folder."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    from zoo.attention import attends_to_all
-    from zoo.training import trainer as t
+    """Trains the adapter of pretrain further where there is one, else a new one."""
     from zoo.training.loss import Collator
-    from zoo.training.merge import load_base
 
     settings: FinetuneSettings = job.settings
-    quiet()
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(threads())
-    checkpoints, best = job.work / "checkpoints", job.work / "best"
-    best.mkdir(exist_ok=True)
-    checkpoint = t.last_checkpoint(checkpoints)
-    torch.manual_seed(job.run.recipe.seed)
-    lora = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )  # fmt: skip
-    model = get_peft_model(load_base(job.run.base, getattr(torch, settings.dtype)), lora)
-    if any(r.others for r in rows) and not attends_to_all(model.config):
-        raise ZooError(
-            f"The layers of {job.run.base.name} do not all attend to all tokens, which the choice loss needs; set "
-            "finetune.choice_loss=0."
-        )
-    arguments = t.arguments(settings, checkpoints, len(layout.batches), bool(validation), job.run.recipe.seed)
+    before = job.inputs.get("pretrain")
+    model = adapted_base(job, before.path("adapter") if before else None)
+    if any(r.others for r in rows):
+        require_one_mask(model, "the choice loss", "set finetune.choice_loss=0")
     collator = Collator(template.tokenizer.pad_token_id or 0, settings.pass_tokens)
-    step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    done = layout.tokens[step - 1] if step else 0
-    if checkpoint:
-        say(f"  going on from step {step} of {len(layout.batches)}")
-    with progress("tokens trained", layout.tokens[-1] - done) as bar:
-        watch = t.Watch(bar, layout, best, settings.patience, t.seconds_before(checkpoint))
-        fold = settings.dtype == "float32" and not settings.dropout
-        trainer = t.AnswerTrainer(
-            model, arguments, rows, validation, layout, collator, watch, settings.choice_loss, fold
-        )  # fmt: skip
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    history = trainer.state.log_history
-    saved = job.work / "last"
-    if validation:
-        saved = best / f"step-{t.best_step(t.validation_losses(history))}"
-    else:
-        shutil.rmtree(saved, ignore_errors=True)
-        model.save_pretrained(saved)
-    return Trained(saved, history, watch.seconds, watch.stopped)
-
-
-def quiet() -> None:
-    """The libraries' own bars and notices; what they warn of that matters is checked here."""
-    import warnings
-
-    import transformers
-
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft|accelerate)\.")
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    goal = Goal(settings.choice_loss, settings.validate_every, settings.patience)
+    return fit(job, model, collator, rows, validation, layout, goal)
 
 
 def leave_models(job: Job, saved: Path, rows: Sequence[TokenRow]) -> float:
@@ -237,18 +156,6 @@ def leave_models(job: Job, saved: Path, rows: Sequence[TokenRow]) -> float:
 
     write_adapter(saved, job.folder / "adapter", job.run.base)
     return merge(job.run.base, job.folder / "adapter", job.folder / "merged", rows)
-
-
-def curve(history: Sequence[dict[str, Any]], layout: Layout) -> list[dict[str, Any]]:
-    """One row a step: tokens so far, loss, learning rate, and the validation loss where it was taken."""
-    by_step: dict[int, dict[str, Any]] = {}
-    for entry in history:
-        step = int(entry["step"])
-        row = by_step.setdefault(step, {"step": step, "tokens": layout.tokens[step - 1]})
-        for name, ours in (("loss", "loss"), ("learning_rate", "learning_rate"), ("eval_loss", "validation_loss")):
-            if name in entry:
-                row[ours] = entry[name]
-    return [by_step[step] for step in sorted(by_step)]
 
 
 def row_ids(rows: Sequence[TokenRow], validation: Sequence[TokenRow]) -> list[dict[str, Any]]:
@@ -260,4 +167,4 @@ def row_ids(rows: Sequence[TokenRow], validation: Sequence[TokenRow]) -> list[di
     ]
 
 
-STEP = Step("finetune", 2, ("annotate",), check, identity, plan, run)
+STEP = Step("finetune", 2, ("annotate", "pretrain"), check, identity, plan, run)

@@ -98,7 +98,7 @@ def losses(model: Any, batch: dict[str, torch.Tensor]) -> Losses:
     needed = answers.clone()
     if options is not None:
         needed[options[:, 0], options[:, 1]] = True
-    placed = {"position_ids": batch["position_ids"]} if options is not None else {}
+    placed = {"position_ids": batch["position_ids"]} if "position_ids" in batch else {}
     with output_layer_at(model, needed):
         logits = model(
             input_ids=batch["input_ids"], attention_mask=batch.get("attention_mask"), use_cache=False, **placed

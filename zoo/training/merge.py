@@ -63,6 +63,8 @@ def merge(base: Weights, adapter: Path, folder: Path, rows: Sequence[TokenRow]) 
     merged.config._name_or_path = base.name
     shutil.rmtree(folder, ignore_errors=True)
     merged.save_pretrained(folder)
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(0o644)  # the library lets nobody but the owner read them
     for name in _TOKENIZER:
         if (base.folder / name).is_file():
             shutil.copyfile(base.folder / name, folder / name)

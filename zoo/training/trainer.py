@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from zoo.artifact import write_atomic
-from zoo.config import FinetuneSettings
+from zoo.config import TrainingSettings
 from zoo.console import Progress
 from zoo.errors import ZooError
 from zoo.training.batches import Layout
 from zoo.training.folded import Folded
-from zoo.training.loss import Batch, Collator, losses
-from zoo.training.rows import IGNORED, TokenRow
+from zoo.training.loss import Batch, losses
+from zoo.training.rows import IGNORED
 
 COMPLETE = "complete.json"  # written last into a checkpoint; one without it was cut off by a kill
 
@@ -33,8 +33,8 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
     control: Any
 
     def __init__(
-        self, model: Any, args: TrainingArguments, rows: Sequence[TokenRow], validation: Sequence[TokenRow],
-        layout: Layout, collator: Collator, callback: Watch, choice_weight: float, fold: bool,
+        self, model: Any, args: TrainingArguments, rows: Sequence[Any], validation: Sequence[Any],
+        layout: Layout, collator: Callable[[Sequence[Any]], Batch], callback: Watch, choice_weight: float, fold: bool,
     ) -> None:  # fmt: skip
         super().__init__(
             model=model, args=args, train_dataset=rows, eval_dataset=validation or None, data_collator=collator,
@@ -64,8 +64,8 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             total += loss.detach()
         if not torch.isfinite(total):
             raise ZooError(
-                f"The loss is {float(total)} at step {self.state.global_step + 1}; lower finetune.learning_rate "
-                "or use finetune.dtype float32."
+                f"The loss is {float(total)} at step {self.state.global_step + 1}; lower the learning_rate of the step "
+                "or set its dtype to float32."
             )
         return total
 
@@ -191,14 +191,17 @@ def seconds_before(checkpoint: Path | None) -> float:
     return float(json.loads((checkpoint / COMPLETE).read_text())["seconds"]) if checkpoint else 0.0
 
 
-def arguments(settings: FinetuneSettings, folder: Path, steps: int, validate: bool, seed: int) -> TrainingArguments:
+def arguments(
+    settings: TrainingSettings, folder: Path, steps: int, validate_every: int, seed: int
+) -> TrainingArguments:
+    """The library's arguments; `validate_every` steps, or 0 without validation."""
     schedule = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}[settings.schedule]
     return TrainingArguments(
         output_dir=str(folder), max_steps=steps, seed=seed, learning_rate=settings.learning_rate,
         lr_scheduler_type=schedule, warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay,
         per_device_train_batch_size=1, per_device_eval_batch_size=settings.batch_rows,
         logging_steps=1, logging_nan_inf_filter=False, report_to="none", disable_tqdm=True,
-        eval_strategy="steps" if validate else "no", eval_steps=settings.validate_every,
+        eval_strategy="steps" if validate_every else "no", eval_steps=validate_every or None,
         save_strategy="steps", save_steps=settings.checkpoint_every, save_total_limit=2,
         remove_unused_columns=False, dataloader_pin_memory=False,
     )  # fmt: skip

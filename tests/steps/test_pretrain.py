@@ -1,0 +1,136 @@
+"""pretrain on a handful of documents with a tiny random model, and finetune going on with its adapter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.fakes.models import tiny_weights
+from tests.steps.finetune_job import DOMAIN, SMALL, examples
+from zoo.api import Passage
+from zoo.artifact import Artifact, Workspace, finish, write_rows
+from zoo.config import Options, PretrainSettings, Recipe
+from zoo.errors import RequestError, ZooError
+from zoo.library import GENERAL, Domain
+from zoo.run import Run, run_step
+from zoo.steps import finetune, pretrain
+from zoo.weights import Weights
+
+SETTINGS = PretrainSettings(
+    epochs=4, max_length=96, batch_rows=2, learning_rate=1e-2, held_out=0.2, checkpoint_every=2, max_tokens=6000
+)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    return tiny_weights(tmp_path_factory.mktemp("base"))
+
+
+def passages(documents: int = 10) -> list[Passage]:
+    rows = []
+    for d in range(documents):
+        for n in range(3):
+            text = (
+                f"Drug {d} is given first and drug {n} is given later, and the pressure is measured before and after. "
+                * 2
+            )
+            rows.append(
+                Passage(
+                    id=f"d{d}-{n}", document=f"d{d}", text=text.strip(), start=0, end=len(text.strip()), title="Drugs"
+                )
+            )
+    return rows
+
+
+def request(root: Path, base: Weights, settings: PretrainSettings = SETTINGS, **recipe: Any) -> Run:
+    steps = ["ingest", "annotate", "pretrain", "finetune"]
+    made = Recipe(name="test", base=base.name, steps=steps, pretrain=settings, finetune=SMALL, **recipe)
+    run = Run(Domain(root, DOMAIN, "zoo.domains.test"), made, Options(workspace=root), Workspace(root))
+    run.__dict__["base"] = base
+    return run
+
+
+def ingested(run: Run, rows: list[Passage]) -> Artifact:
+    folder = run.workspace.step("test", "ingest", "made")
+    write_rows(folder / "passages.jsonl", rows)
+    return finish(folder, {"fingerprint": "made", "result": {}})
+
+
+@pytest.fixture(scope="module")
+def trained(base: Weights, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Artifact]:
+    run = request(tmp_path_factory.mktemp("pretrain"), base)
+    return run, run_step(run, pretrain.STEP, {"ingest": ingested(run, passages())})[0]
+
+
+def test_perplexity_of_held_out_documents_falls_and_the_counts_add_up(trained: tuple[Run, Artifact]) -> None:
+    result = trained[1].result
+    assert result["perplexity"]["after"] < 0.9 * result["perplexity"]["before"]
+    assert result["replay_perplexity"]["before"] > 1
+    assert (result["documents"], result["held_out"]) == (8, 2)
+    share = result["replay_tokens"] / (result["replay_tokens"] + result["corpus_tokens"])
+    assert share == pytest.approx(0.15, abs=0.05)
+    assert result["tokens"] <= 6000 and result["stopped"] == "max_tokens"
+    curve = [json.loads(line) for line in trained[1].path("curve.jsonl").read_text().splitlines()]
+    assert curve[-1]["tokens"] == result["tokens"] and curve[-1]["loss"] < curve[0]["loss"]
+
+
+def test_finetune_goes_on_with_the_adapter(trained: tuple[Run, Artifact]) -> None:
+    run, before = trained
+    folder = run.workspace.step("test", "annotate", "made")
+    write_rows(folder / "examples.jsonl", examples())
+    annotated = finish(folder, {"fingerprint": "made", "result": {}})
+    small = SMALL.model_copy(update={"learning_rate": 1e-9, "epochs": 0.1, "validation": 0.0})
+    recipe = run.recipe.model_copy(update={"finetune": small})
+    slow = Run(run.domain, recipe, run.options, run.workspace)
+    slow.__dict__["base"] = run.base
+    after, _ = run_step(slow, finetune.STEP, {"annotate": annotated, "pretrain": before})
+    old, new = (load_file(a.path("adapter/adapter_model.safetensors")) for a in (before, after))
+    assert old.keys() == new.keys()
+    assert (
+        all(abs(old[k] - new[k]).max() < 1e-6 for k in old) and max(abs(old[k]).max() for k in old if "lora_B" in k) > 0
+    )
+    alone, _ = run_step(slow, finetune.STEP, {"annotate": annotated})
+    assert alone.record["fingerprint"] != after.record["fingerprint"]
+
+
+def test_the_same_again_is_the_same_bytes(trained: tuple[Run, Artifact], base: Weights, tmp_path: Path) -> None:
+    run = request(tmp_path, base)
+    again, _ = run_step(run, pretrain.STEP, {"ingest": ingested(run, passages())})
+    assert again.content == trained[1].content
+
+
+def test_one_document_cannot_be_held_out(base: Weights, tmp_path: Path) -> None:
+    run = request(tmp_path, base)
+    with pytest.raises(ZooError, match="only 1 with passages"):
+        run_step(run, pretrain.STEP, {"ingest": ingested(run, passages(1))})
+
+
+def test_the_steps_must_agree_in_precision(base: Weights, tmp_path: Path) -> None:
+    run = request(tmp_path, base, SETTINGS.model_copy(update={"dtype": "bfloat16"}))
+    with pytest.raises(RequestError, match=r"pretrain\.dtype and finetune\.dtype"):
+        pretrain.check(run)
+
+
+def test_the_plan_says_tokens_and_seconds(trained: tuple[Run, Artifact]) -> None:
+    run, _ = trained
+    ingest = Artifact(run.workspace.step("test", "ingest", "made"))
+    planned = pretrain.plan(run, {"ingest": ingest})
+    assert 3000 < planned["tokens"] <= 6000 and planned["seconds"] > 0
+    assert pretrain.plan(run, {})["note"] == "known once ingest is done"
+
+
+def test_the_packaged_replay_shares_no_run_of_words_with_the_general_suite() -> None:
+    def runs(text: str, n: int = 8) -> set[tuple[str, ...]]:
+        words = "".join(c.lower() if c.isalnum() else " " for c in text).split()
+        return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+
+    texts = [json.loads(line)["text"] for line in pretrain.REPLAY.read_text(encoding="utf-8").splitlines()]
+    assert sum(len(t.split()) for t in texts) > 15_000
+    items = [json.loads(line) for line in (GENERAL / "general.jsonl").read_text(encoding="utf-8").splitlines()]
+    asked = set().union(*(runs(f"{i['question']} {' '.join(i['choices'])}") for i in items))
+    shared = [r for t in texts for r in runs(t) & asked]
+    assert not shared

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.fakes.models import tiny_tokenizer
+from tests.training.test_trainer import adapted
+from zoo.training.loss import losses
+from zoo.training.packing import Pack, PackCollator, pack, pieces_of
+
+
+def texts(*lengths: int) -> list[tuple[int, ...]]:
+    generator = torch.Generator().manual_seed(2)
+    return [tuple(torch.randint(3, 300, (n,), generator=generator).tolist()) for n in lengths]
+
+
+def test_no_text_of_a_packed_row_sees_another(tmp_path: Path) -> None:
+    model = adapted(tmp_path)
+    pieces = texts(30, 12, 21, 40, 9)
+    packs = pack(pieces, 48, 0)
+    assert any(len(p.pieces) > 1 for p in packs) and len({len(p) for p in packs}) > 1
+    alone = sum(
+        float(losses(model, part).answer.detach()) for p in pieces for part in PackCollator(0, 999)([Pack((p,))])
+    )
+    parts = PackCollator(0, 999)(packs)
+    assert any("attention_mask" in p for p in parts)
+    together = [losses(model, part) for part in parts]
+    assert sum(float(t.answer.detach()) for t in together) == pytest.approx(alone, rel=1e-5)
+    assert sum(t.tokens for t in together) == sum(len(p) - 1 for p in pieces)
+
+
+def test_rows_of_one_whole_text_need_no_mask() -> None:
+    (part,) = PackCollator(0, 999)([Pack((p,)) for p in texts(20, 20)])
+    assert part.keys() == {"input_ids", "labels"}
+
+
+def test_every_piece_is_packed_once_and_rows_are_full() -> None:
+    pieces = texts(*range(5, 60, 3))
+    packs = pack(pieces, 64, 1)
+    assert sorted(p for row in packs for p in row.pieces) == sorted(pieces)
+    assert max(map(len, packs)) <= 64
+    assert sum(map(len, packs)) / (64 * len(packs)) > 0.9
+    assert packs == pack(pieces, 64, 1) != pack(pieces, 64, 2)
+
+
+def test_a_text_ends_with_the_end_token_and_loses_nothing(tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer(tmp_path)
+    pieces = pieces_of(tokenizer, "A first sentence. And a second one that is longer.", 8)
+    tokens = [t for p in pieces for t in p]
+    assert max(map(len, pieces)) <= 8 and tokens[-1] == tokenizer.eos_token_id
+    assert tokenizer.decode(tokens[:-1]) == "A first sentence. And a second one that is longer."

@@ -1,0 +1,211 @@
+"""pretrain: continued pretraining of the base on the passages with LoRA; leaves the adapter that finetune goes on with."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from zoo.api import Passage
+from zoo.artifact import Artifact, digest_file, digest_text, write_atomic, write_rows
+from zoo.config import PretrainSettings
+from zoo.console import progress, say
+from zoo.errors import RequestError, ZooError
+from zoo.library import GENERAL
+from zoo.run import Job, Run, Step
+from zoo.training.batches import lay_out
+from zoo.training.fit import adapted_base, curve, fit, require_one_mask
+from zoo.training.forms import draw
+
+REPLAY = GENERAL.parent / "replay" / "general.jsonl"
+TOKENS_PER_SECOND = 220.0  # 135M parameters in float32 on two CPU cores; for the plan only
+CHARACTERS_PER_TOKEN = 4.0
+
+
+def check(run: Run) -> None:
+    if run.recipe.finetune.dtype != run.recipe.pretrain.dtype:
+        raise RequestError(
+            f"The recipe {run.recipe.name} pretrains in {run.recipe.pretrain.dtype} and fine-tunes the same adapter in "
+            f"{run.recipe.finetune.dtype}; set pretrain.dtype and finetune.dtype alike."
+        )
+
+
+def identity(run: Run) -> dict[str, Any]:
+    hub = run.recipe.pretrain.replay.hub
+    lora = run.recipe.finetune
+    return {
+        "base": run.base.digest, "lora": [lora.rank, lora.alpha, lora.dropout],
+        "replay": digest_text(hub.model_dump_json()) if hub else digest_file(REPLAY),
+    }  # fmt: skip
+
+
+def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
+    """Tokens and seconds, estimated from the passages where they exist."""
+    settings = run.recipe.pretrain
+    if "ingest" not in inputs:
+        return {"tokens": settings.max_tokens, "seconds": None, "note": "known once ingest is done"}
+    characters = sum(len(p.text) for p in inputs["ingest"].rows("passages.jsonl", Passage))
+    share = (1 - settings.held_out) / (1 - settings.replay.share)
+    tokens = round(characters / CHARACTERS_PER_TOKEN * share * settings.epochs)
+    tokens = min(tokens, settings.max_tokens or tokens)
+    note = f"estimate, at {TOKENS_PER_SECOND:.0f} tokens/s (135M parameters on 2 CPU cores)"
+    return {"tokens": tokens, "seconds": round(tokens / TOKENS_PER_SECOND), "note": note}
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts to train on and texts held out, by id."""
+
+    train: dict[str, str]
+    held_out: dict[str, str]
+
+
+def split(texts: dict[str, str], share: float, seed: int) -> Texts:
+    """Whole texts are held out: `share` of them, at least one. Which ones, their ids and the seed decide."""
+    order = sorted(texts, key=lambda i: draw(seed, i, "pretrain"))
+    held = set(order[: max(1, round(len(order) * share))])
+    return Texts({i: t for i, t in texts.items() if i not in held}, {i: t for i, t in texts.items() if i in held})
+
+
+def corpus(job: Job) -> Texts:
+    """The passages of each document as one text."""
+    source = job.inputs["ingest"]
+    passages = groupby(source.rows("passages.jsonl", Passage), key=lambda p: p.document)
+    texts = {document: "\n\n".join(p.text for p in group) for document, group in passages}
+    if len(texts) < 2:
+        raise ZooError(
+            f"Continued pretraining holds whole documents out to measure by, and there is only {len(texts)} with "
+            "passages; give it more with --corpus, or take pretrain out of the recipe's steps."
+        )
+    return split(texts, job.settings.held_out, job.run.recipe.seed)
+
+
+def replay(job: Job) -> Texts:
+    """The general texts, a tenth of them held out to show what is forgotten."""
+    settings: PretrainSettings = job.settings
+    hub = settings.replay.hub
+    if hub is None:
+        rows = [json.loads(line) for line in REPLAY.read_text(encoding="utf-8").splitlines()]
+        texts = {str(r["id"]): str(r["text"]) for r in rows}
+    else:
+        from zoo.questions import dataset_cache
+        from zoo.tables import hub_rows
+
+        found, origin = hub_rows(hub, hub.split, job.options.offline, dataset_cache(job.run))
+        lacking = [r for r in found[:1] if settings.replay.text not in r]
+        if lacking:
+            raise ZooError(
+                f"{origin} has no column {settings.replay.text}, but {', '.join(lacking[0])}; set pretrain.replay.text."
+            )
+        texts = {str(n): str(r[settings.replay.text]) for n, r in enumerate(found[: settings.replay.max_texts])}
+    if len(texts) < 2:
+        raise ZooError("The replay has fewer than two texts; name another set in pretrain.replay.hub.")
+    return split(texts, 0.1, job.run.recipe.seed)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Packed rows to train on, and packed rows of held-out documents and replay to measure perplexity by."""
+
+    rows: list[Any]
+    documents: list[Any]
+    general: list[Any]
+    counts: dict[str, int]
+
+
+def material(job: Job, tokenizer: Any) -> Material:
+    from zoo.training.packing import pack, pieces_of
+
+    settings: PretrainSettings = job.settings
+    length, seed = settings.max_length, job.run.recipe.seed
+    own, general = corpus(job), replay(job)
+
+    def cut(texts: dict[str, str]) -> list[tuple[int, ...]]:
+        return [piece for text in texts.values() for piece in pieces_of(tokenizer, text, length)]
+
+    pieces = cut(own.train)
+    wanted = round(sum(map(len, pieces)) * settings.replay.share / (1 - settings.replay.share))
+    taken: list[tuple[int, ...]] = []
+    for piece in sorted(cut(general.train), key=lambda p: draw(seed, p, "replay")):
+        if sum(map(len, taken)) >= wanted:
+            break
+        taken.append(piece)
+    counts = {
+        "documents": len(own.train), "held_out": len(own.held_out), "corpus_tokens": sum(map(len, pieces)),
+        "replay_tokens": sum(map(len, taken)),
+    }  # fmt: skip
+    return Material(
+        pack([*pieces, *taken], length, seed), pack(cut(own.held_out), length, seed),
+        pack(cut(general.held_out), length, seed), counts,
+    )  # fmt: skip
+
+
+def perplexity(model: Any, packs: Sequence[Any], collator: Any, tokens: int) -> float:
+    """exp of the mean cross entropy (nats) per predicted token."""
+    import torch
+
+    from zoo.training.loss import losses
+
+    model.eval()
+    total, count = 0.0, 0
+    order = sorted(packs, key=len)
+    with progress("rows measured", len(order)) as bar, torch.no_grad():
+        for n in range(0, len(order), 8):
+            for part in collator(order[n : n + 8]):
+                found = losses(model, {k: v.to(model.device) for k, v in part.items()})
+                total, count = total + float(found.answer), count + found.tokens
+            bar.advance(len(order[n : n + 8]))
+    return math.exp(total / count)
+
+
+def run(job: Job) -> dict[str, Any]:
+    from transformers import AutoTokenizer
+
+    from zoo.training.merge import write_adapter
+    from zoo.training.packing import PackCollator
+
+    settings: PretrainSettings = job.settings
+    tokenizer = AutoTokenizer.from_pretrained(job.run.base.folder, local_files_only=True)
+    found = material(job, tokenizer)
+    collator = PackCollator(tokenizer.pad_token_id or 0, settings.pass_tokens)
+    layout = lay_out(
+        [len(r) for r in found.rows], epochs=settings.epochs, rows=settings.batch_rows, tokens=settings.batch_tokens,
+        max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
+    )  # fmt: skip
+    model = adapted_base(job, None)
+    if any(len(r.pieces) > 1 for r in (*found.rows, *found.documents, *found.general)):
+        require_one_mask(model, "packing several texts in a row", "take pretrain out of the recipe's steps")
+    before = _once(job, model, found, collator)
+    say(f"  training on {len(found.rows)} rows, {layout.tokens[-1]} tokens in {len(layout.batches)} steps")
+    trained = fit(job, model, collator, found.rows, [], layout)
+    after = _measured(model, found, collator, settings)
+    write_adapter(trained.adapter, job.folder / "adapter", job.run.base)
+    write_rows(job.folder / "curve.jsonl", curve(trained.history, layout))
+    for name, what in (("perplexity", "held-out documents"), ("replay_perplexity", "held-out general text")):
+        say(f"  perplexity of {what}: {before[name]:.2f} before, {after[name]:.2f} after")
+    total = sum(found.counts[n] for n in ("corpus_tokens", "replay_tokens")) or 1
+    return {
+        **trained.result(layout), **found.counts, "coverage": round(min(1.0, layout.tokens[-1] / total), 4),
+        **{name: {"before": before[name], "after": after[name]} for name in before},
+    }  # fmt: skip
+
+
+def _once(job: Job, model: Any, found: Material, collator: Any) -> dict[str, float]:
+    """The base's perplexities, measured before training and kept over a kill."""
+    path = job.work / "before.json"
+    if not path.is_file():
+        write_atomic(path, json.dumps(_measured(model, found, collator, job.settings)))
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _measured(model: Any, found: Material, collator: Any, settings: PretrainSettings) -> dict[str, float]:
+    return {
+        "perplexity": perplexity(model, found.documents, collator, settings.pass_tokens),
+        "replay_perplexity": perplexity(model, found.general, collator, settings.pass_tokens),
+    }
+
+
+STEP = Step("pretrain", 1, ("ingest",), check, identity, plan, run)

@@ -1,0 +1,143 @@
+"""One training of an adapter, from its beginning or from the last whole checkpoint, as pretrain and finetune both do it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.config import TrainingSettings
+from zoo.console import progress, say
+from zoo.errors import ZooError
+from zoo.run import Job, threads
+from zoo.training.batches import Layout
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training left. `history` is the trainer's log, one entry a step or validation."""
+
+    adapter: Path
+    history: list[dict[str, Any]]
+    seconds: float
+    stopped_early: bool
+
+    def result(self, layout: Layout) -> dict[str, Any]:
+        """`first` and `last` are means over a tenth of the steps, at least one: batches differ in length and kind."""
+        losses = [h["loss"] for h in self.history if "loss" in h]
+        part = max(1, len(losses) // 10)
+        tokens = layout.tokens[len(losses) - 1]
+        return {
+            "tokens": tokens, "seconds": round(self.seconds, 1), "steps": len(losses),
+            "tokens_per_second": round(tokens / max(self.seconds, 1e-9), 1),
+            "loss": {"first": sum(losses[:part]) / part, "last": sum(losses[-part:]) / part},
+            "stopped": "early" if self.stopped_early else layout.stopped,
+        }  # fmt: skip
+
+    def validation(self) -> dict[str, Any]:
+        from zoo.training.trainer import best_step, validation_losses
+
+        losses = validation_losses(self.history)
+        if not losses:
+            return {}
+        best = best_step(losses)
+        return {"first": losses[0][1], "last": losses[-1][1], "best": dict(losses)[best], "best_step": best}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a training minimises beside the loss of its rows, and how it is watched; finetune's settings of those names."""
+
+    choice_loss: float = 0.0
+    validate_every: int = 25
+    patience: int = 1
+
+
+def fit(
+    job: Job, model: Any, collator: Callable[[Sequence[Any]], Any], rows: Sequence[Any], validation: Sequence[Any],
+    layout: Layout, goal: Goal = Goal(),
+) -> Trained:  # fmt: skip
+    """Trains the peft `model` on `layout`, leaving checkpoints in the step's work folder and going on from them."""
+    from zoo.training import trainer as t
+
+    settings: TrainingSettings = job.settings
+    checkpoints, best = job.work / "checkpoints", job.work / "best"
+    best.mkdir(exist_ok=True)
+    checkpoint = t.last_checkpoint(checkpoints)
+    validate_every = goal.validate_every if validation else 0
+    arguments = t.arguments(settings, checkpoints, len(layout.batches), validate_every, job.run.recipe.seed)
+    step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    done = layout.tokens[step - 1] if step else 0
+    if checkpoint:
+        say(f"  going on from step {step} of {len(layout.batches)}")
+    with progress("tokens trained", layout.tokens[-1] - done) as bar:
+        watch = t.Watch(bar, layout, best, goal.patience, t.seconds_before(checkpoint))
+        fold = settings.dtype == "float32" and not job.run.recipe.finetune.dropout
+        trainer = t.AnswerTrainer(
+            model, arguments, rows, validation, layout, collator, watch, goal.choice_loss, fold
+        )  # fmt: skip
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    history = trainer.state.log_history
+    saved = job.work / "last"
+    if validation:
+        saved = best / f"step-{t.best_step(t.validation_losses(history))}"
+    else:
+        shutil.rmtree(saved, ignore_errors=True)
+        model.save_pretrained(saved)
+    return Trained(saved, history, watch.seconds, watch.stopped)
+
+
+def adapted_base(job: Job, adapter: Path | None) -> Any:
+    """The base in the step's dtype with an adapter that trains: a new one of finetune's rank, or `adapter` as it is."""
+    import torch
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    from zoo.training.merge import load_base
+
+    quiet()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads())
+    torch.manual_seed(job.run.recipe.seed)
+    base = load_base(job.run.base, getattr(torch, job.settings.dtype))
+    if adapter:
+        return PeftModel.from_pretrained(base, str(adapter), is_trainable=True)
+    settings = job.run.recipe.finetune
+    lora = LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )  # fmt: skip
+    return get_peft_model(base, lora)
+
+
+def require_one_mask(model: Any, what: str, cure: str) -> None:
+    """Raises ZooError where the model's layers do not all attend to all tokens, which `what` needs."""
+    from zoo.attention import attends_to_all
+
+    if not attends_to_all(model.config):
+        raise ZooError(f"The layers of this base do not all attend to all tokens, which {what} needs; {cure}.")
+
+
+def quiet() -> None:
+    """The libraries' own bars and notices; what they warn of that matters is checked here."""
+    import warnings
+
+    import transformers
+
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft|accelerate)\.")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def curve(history: Sequence[dict[str, Any]], layout: Layout) -> list[dict[str, Any]]:
+    """One row a step: tokens so far, loss, learning rate, and the validation loss where it was taken."""
+    by_step: dict[int, dict[str, Any]] = {}
+    for entry in history:
+        step = int(entry["step"])
+        row = by_step.setdefault(step, {"step": step, "tokens": layout.tokens[step - 1]})
+        for name, ours in (("loss", "loss"), ("learning_rate", "learning_rate"), ("eval_loss", "validation_loss")):
+            if name in entry:
+                row[ours] = entry[name]
+    return [by_step[step] for step in sorted(by_step)]
