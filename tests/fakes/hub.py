@@ -22,12 +22,13 @@ WRITE, READ = "hf_maywrite", "hf_mayread"
 @dataclass
 class Fault:
     """A status instead of an answer; `drop`: hang up once the work is done; `bytes`: other bytes of the same length for a file;
-    `cut`: hang up after so many bytes of the body."""
+    `cut`: hang up after so many bytes of the body; `hang`: and keep the connection open instead."""
 
     status: int = 0
     drop: bool = False
     bytes: bool = False
     cut: int | None = None
+    hang: bool = False
 
 
 @dataclass
@@ -56,7 +57,7 @@ class FakeHub:
         self.large: dict[str, bytes] = {}
         self.log: list[tuple[str, str]] = []
         self.fault: Callable[[str, str], Fault | None] = lambda method, path: None
-        self.lock = threading.Lock()
+        self.lock, self.closed = threading.Lock(), threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -109,6 +110,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data[: self.now.cut])
+            self.wfile.flush()
+        if self.now.hang:
+            self.hub.closed.wait()
         if self.now.cut is not None:
             self.close_connection = True
 
@@ -243,7 +247,7 @@ _NAME = r"([\w.-]+/[\w.-]+)"
 _ROUTES: list[tuple[str, Callable[..., Any]]] = [
     ("POST /api/repos/create", _Handler.create),
     ("POST /api/validate-yaml", _Handler.validate),
-    (f"GET /api/models/{_NAME}", _Handler.info),
+    (f"GET /api/models/{_NAME}(?:/revision/main)?", _Handler.info),
     (f"GET /api/models/{_NAME}/refs", _Handler.refs),
     (f"POST /api/models/{_NAME}/preupload/main", _Handler.preupload),
     (f"POST /api/models/{_NAME}/commit/main", _Handler.commit),
@@ -262,6 +266,7 @@ def serving() -> Iterator[FakeHub]:
     try:
         yield hub
     finally:
+        hub.closed.set()
         hub.server.shutdown()
         hub.server.server_close()
         thread.join()
