@@ -197,9 +197,11 @@ def test_what_is_something_else_or_public_is_left_alone(case, hub, maker):
 
 def test_a_publication_that_broke_off_is_finished_by_the_same_command(case, hub, maker):
     case.release(GOOD)
+    hub.fault = lambda method, path: Fault(drop=True) if "/commit/" in path else None
+    assert "broke off" in maker.fails(1, "publish", "medical", "--to", REPO)
+    committed = hub.repos[REPO].head
     hub.fault = lambda method, path: Fault(500) if "/tag/" in path else None
     assert "500" in maker.fails(1, "publish", "medical", "--to", REPO)
-    committed = hub.repos[REPO].head
     hub.fault = lambda method, path: Fault(drop=True) if "/tag/" in path else None
     done = maker.zoo("publish", "medical", "--to", REPO)
     assert done["commit"] == committed == hub.repos[REPO].head, "what was there was not committed again"

@@ -105,11 +105,14 @@ def _fetch(api: HfApi, repo: str, version: str, commit: str, folder: Path) -> No
     """Every file that the record names, each checked as it comes; nothing else that the repository may hold."""
     record = _record(api, repo, version, commit, folder)
     say(f"pulling {repo}@{version}: {len(record.files)} files")
-    with progress("MB pulled", round(sum(f.bytes for f in record.files.values()) / _MB)) as bar:
-        counter = _counter(bar)
+    with progress("MB pulled", sum(f.bytes for f in record.files.values()) // _MB) as bar:
+        came = 0
         for name, entry in record.files.items():
+            counter = _counter(bar, came)
             with asking(repo, f"downloading {name}"):
                 path = api.hf_hub_download(repo, name, revision=commit, local_dir=folder, tqdm_class=counter)
+            came += entry.bytes
+            bar.advance(came // _MB - bar.done)
             if digest_file(Path(path)) != entry.sha256:
                 raise _Unfit(
                     f"{name} of {repo}@{version} is not the file that was released (its digest is not the record's); "
@@ -142,11 +145,9 @@ def _record(api: HfApi, repo: str, version: str, commit: str, folder: Path) -> _
     return record
 
 
-def _counter(bar: Progress) -> Any:
-    """What the library tells of bytes that came, told to our own bar in megabytes."""
+def _counter(bar: Progress, came: int) -> Any:
+    """A bar for the library to tell of bytes, after the `came` of other files; it tells our own bar, in megabytes."""
     from huggingface_hub.utils.tqdm import tqdm
-
-    came = 0
 
     class Counter(tqdm):
         def __init__(self, **_: Any) -> None:
@@ -154,9 +155,8 @@ def _counter(bar: Progress) -> Any:
 
         def update(self, n: float | None = 1) -> None:
             nonlocal came
-            before = came // _MB
             came += int(n or 0)
-            bar.advance(came // _MB - before)
+            bar.advance(came // _MB - bar.done)
 
     return Counter
 

@@ -43,6 +43,6 @@ def show(
     from rich.markdown import Markdown
 
     card = artifact.path("README.md").read_text(encoding="utf-8")
-    Console().print(Markdown(card.split("\n---\n", 1)[1]))
+    Console().print(Markdown(card.split("\n---\n", 1)[-1]))
     for file in artifact.changed_files():
         Console(stderr=True).print(f"[red]{file} is missing or was changed since the release[/red]")
