@@ -215,7 +215,6 @@ def test_a_publication_that_broke_off_is_finished_by_the_same_command(case, hub,
         ("hf_unknown", 0, 2, "does not accept your token (401: Invalid credentials"),
         (READ, 0, 2, "403: this token may not write"),
         (WRITE, 500, 1, "The Hub failed while publishing (500: as scripted)"),
-        (WRITE, 412, 1, "changed by somebody else"),
     ],
 )
 def test_a_refusal_to_publish_is_one_sentence(case, hub, token, status, code, expected):
@@ -223,6 +222,22 @@ def test_a_refusal_to_publish_is_one_sentence(case, hub, token, status, code, ex
     hub.fault = lambda method, path: Fault(status) if status and "/commit/" in path else None
     assert expected in User(hub, case.workspace, token).fails(code, "publish", "medical", "--to", REPO)
     assert all(not repo.tags for repo in hub.repos.values())
+
+
+def test_somebody_elses_commit_meanwhile_is_not_mixed_with_a_release(case, hub, maker):
+    case.release(GOOD)
+    maker.zoo("publish", "medical", "--to", REPO)
+    case.revision = "c" * 40
+    case.release(GOOD)
+    repo = hub.repos[REPO]
+
+    def fault(method: str, path: str) -> None:
+        if "/preupload/" in path:
+            repo.commit({**repo.commits[repo.head], "config.json": b"{}"})
+
+    hub.fault = fault
+    assert "changed by somebody else" in maker.fails(1, "publish", "medical", "--to", REPO)
+    assert list(repo.tags) == ["0.1.0"] and repo.commits[repo.head]["config.json"] == b"{}"
 
 
 @pytest.mark.parametrize(
