@@ -130,6 +130,16 @@ class Artifact:
         ]
 
 
+def content_of(files: dict[str, dict[str, Any]]) -> str:
+    """One digest over a record's `files` but logs."""
+    return digest_text(canonical({n: f["sha256"] for n, f in files.items() if not n.endswith(".log")}))
+
+
+def pretty(data: dict[str, Any]) -> str:
+    """JSON as records are written: for people to read."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
 def finish(folder: Path, record: dict[str, Any]) -> Artifact:
     """Writes `record.json` over what lies in `folder`, with the digest of every file; after this the artifact exists."""
     files = {
@@ -137,11 +147,8 @@ def finish(folder: Path, record: dict[str, Any]) -> Artifact:
         for p in sorted(folder.rglob("*"))
         if p.is_file() and p.relative_to(folder).parts[0] != WORK and p.name != RECORD and not p.name.endswith(".part")
     }
-    content = digest_text(canonical({n: f["sha256"] for n, f in files.items() if not n.endswith(".log")}))
-    text = json.dumps(
-        {**record, "packages": packages(), "files": files, "content": content}, indent=2, ensure_ascii=False
-    )
-    write_atomic(folder / RECORD, text + "\n")
+    done = {**record, "packages": packages(), "files": files, "content": content_of(files)}
+    write_atomic(folder / RECORD, pretty(done))
     return Artifact(folder)
 
 
@@ -156,6 +163,10 @@ class Workspace:
 
     def releases(self, domain: str) -> Path:
         return self.root / domain / "releases"
+
+    @property
+    def hub(self) -> Path:
+        return self.root / "hub"
 
     @property
     def cache(self) -> Path:

@@ -59,7 +59,7 @@ class Loaded:
 
 
 def load_release(reference: str, workspace: str | Path | None, domain_path: Sequence[str | Path]) -> Loaded:
-    """Loads `DOMAIN[@VERSION]` from a workspace; refuses files whose size is no longer the record's.
+    """Loads `DOMAIN[@VERSION]`, or `ORG/NAME[@VERSION]` once it was pulled; refuses files that are not the record's.
 
     A domain that is no built-in one is found in `domain_path`.
     """
@@ -69,8 +69,9 @@ def load_release(reference: str, workspace: str | Path | None, domain_path: Sequ
     name, version, artifact = find_release(Workspace(root), reference, paths)
     if changed := artifact.changed_files():
         raise RequestError(
-            f"{name}@{version}: {changed[0]} is missing or was changed since the release; release it anew."
+            f"{reference}: {changed[0]} is missing or was changed since the release; release it anew, or pull it again."
         )
-    model = AutoModelForCausalLM.from_pretrained(artifact.folder)
-    tokenizer = AutoTokenizer.from_pretrained(artifact.folder)
+    # Weights may be a stranger's: nothing of them is run.
+    model = AutoModelForCausalLM.from_pretrained(artifact.folder, use_safetensors=True, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(artifact.folder, trust_remote_code=False)
     return Loaded(load_domain(name, paths), version, model.eval(), tokenizer)

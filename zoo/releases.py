@@ -1,4 +1,4 @@
-"""The released versions of a domain in a workspace."""
+"""The released versions in a workspace: those made here, by domain, and those pulled from the Hub, by repository."""
 
 from __future__ import annotations
 
@@ -17,10 +17,23 @@ def order(version: str) -> tuple[int, ...]:
     return tuple(int(n) for n in version.split("."))
 
 
+def is_version(name: str) -> bool:
+    return _VERSION.fullmatch(name) is not None
+
+
 def versions(workspace: Workspace, domain: str) -> dict[str, Artifact]:
-    """Every release of the domain that exists, oldest first."""
-    root = workspace.releases(domain)
-    found = [p for p in root.glob("*") if _VERSION.fullmatch(p.name)] if root.is_dir() else []
+    """Every release of the domain that was made here, oldest first."""
+    return _versions_in(workspace.releases(domain))
+
+
+def pulled(workspace: Workspace) -> dict[str, dict[str, Artifact]]:
+    """By repository (`ORG/NAME`) the versions that were pulled, oldest first."""
+    found = {p.relative_to(workspace.hub).as_posix(): _versions_in(p) for p in sorted(workspace.hub.glob("*/*"))}
+    return {repo: releases for repo, releases in found.items() if releases}
+
+
+def _versions_in(root: Path) -> dict[str, Artifact]:
+    found = [p for p in root.glob("*") if is_version(p.name)] if root.is_dir() else []
     artifacts = {p.name: Artifact(p) for p in sorted(found, key=lambda p: order(p.name))}
     return {v: a for v, a in artifacts.items() if a.exists}
 
@@ -34,13 +47,22 @@ def next_version(existing: list[str]) -> str:
 
 
 def find_release(workspace: Workspace, reference: str, domain_path: tuple[Path, ...] = ()) -> tuple[str, str, Artifact]:
-    """(domain, version, artifact) of `DOMAIN` (its latest) or `DOMAIN@VERSION`."""
+    """(domain, version, artifact) of `DOMAIN` or `ORG/NAME` (its latest), `DOMAIN@VERSION` or `ORG/NAME@VERSION`.
+
+    A domain's releases are those made here; what was pulled is found by its repository. Raises RequestError.
+    """
     name, _, version = reference.partition("@")
-    domain = load_domain(name, domain_path).name
-    known = versions(workspace, domain)
-    if not known:
-        raise RequestError(f"{domain} has no release in {workspace.root} yet; `zoo train {name}` makes one.")
+    if "/" in name:
+        here = pulled(workspace)
+        if name not in here:
+            raise RequestError(f"{unknown('pulled repository', name, here)} `zoo pull {name}` fetches it from the Hub.")
+        known = here[name]
+    else:
+        name = load_domain(name, domain_path).name
+        known = versions(workspace, name)
+        if not known:
+            raise RequestError(f"{name} has no release in {workspace.root} yet; `zoo train {name}` makes one.")
     version = version or list(known)[-1]
     if version not in known:
-        raise unknown(f"version of {domain}", version, known)
-    return domain, version, known[version]
+        raise unknown(f"version of {name}", version, known)
+    return str(known[version].record["domain"]), version, known[version]

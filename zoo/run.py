@@ -170,7 +170,7 @@ def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact,
     say(f"{step.name}: {name}")
     job = Job(run, step, inputs, folder)
     started, began = datetime.now(UTC), time.monotonic()
-    with _alone(job.work):
+    with alone(job.work):
         result = step.run(job)
         record = {
             "step": step.name, "domain": run.domain.name, "fingerprint": name, "identity": known,
@@ -198,7 +198,7 @@ def _has_size(path: Path, size: int) -> bool:
 
 
 @contextmanager
-def _alone(work: Path) -> Iterator[None]:
+def alone(work: Path) -> Iterator[None]:
     """Two processes never work in one folder; the kernel drops the lock with the process, however it ends."""
     with (work / "lock").open("w") as f:
         # A process that was just killed may hold on for as long as the kernel takes to clear its memory away.

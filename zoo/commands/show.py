@@ -1,4 +1,4 @@
-"""`zoo show DOMAIN[@VERSION]`: a release's card, or its scores and records as JSON."""
+"""`zoo show DOMAIN[@VERSION]`, or of what was pulled `ORG/NAME[@VERSION]`: a release's card, or its scores and records as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from zoo.commands import options as o
 from zoo.workspace import workspace_path
 
 Reference = Annotated[
-    str, typer.Argument(help="A domain, or DOMAIN@VERSION.", metavar="DOMAIN[@VERSION]", show_default=False)
+    str,
+    typer.Argument(
+        help="A domain, or the repository of what was pulled; @VERSION, else its latest.",
+        metavar="DOMAIN|ORG/NAME[@VERSION]",
+        show_default=False,
+    ),
 ]
 
 
@@ -38,6 +43,6 @@ def show(
     from rich.markdown import Markdown
 
     card = artifact.path("README.md").read_text(encoding="utf-8")
-    Console().print(Markdown(card.split("\n---\n", 1)[1]))
+    Console().print(Markdown(card.split("\n---\n", 1)[-1]))
     for file in artifact.changed_files():
         Console(stderr=True).print(f"[red]{file} is missing or was changed since the release[/red]")

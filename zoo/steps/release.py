@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from zoo.artifact import WORK, Artifact, digest_file, digest_text, write_atomic
+from zoo.artifact import WORK, Artifact, digest_file, digest_text, pretty, write_atomic
 from zoo.card import write_card
 from zoo.console import say
 from zoo.errors import ReleaseRefused, RequestError, unknown
@@ -71,7 +70,7 @@ def run(job: Job) -> dict[str, Any]:
     link_tree(job.inputs["evaluate"].path("items.jsonl"), job.folder / "items.jsonl")
     write_atomic(job.folder / "README.md", write_card(job.run, job.inputs, version, gate, decision))
     records = {n: a.record for n, a in job.inputs.items()}
-    write_atomic(job.folder / "steps.json", json.dumps(records, indent=2, ensure_ascii=False) + "\n")
+    write_atomic(job.folder / "steps.json", pretty(records))
     say(f"  {job.domain.name}@{version}: gate {decision}; the card is {job.folder / 'README.md'}")
     return result
 
