@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from zoo.commands import list_, search, show, steps
+from zoo.commands import list_, report, search, show, steps
 from zoo.console import say
 from zoo.errors import ReleaseRefused, ZooError
 
@@ -20,6 +20,7 @@ steps.add_to(app)
 app.command("list")(list_.list_)
 app.command("show")(show.show)
 app.command("search")(search.search)
+app.command("report")(report.report)
 
 
 def main() -> None:
