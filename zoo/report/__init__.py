@@ -61,5 +61,5 @@ def render(run: LastRun, folder: Path) -> str:
         run=run, verdict=facts.verdict(run, steps), facts=facts.headline(run, steps), suites=suites,
         forest=plots.forest(suites), stages=facts.stages(steps), unread=facts.unread(steps), curves=facts.curves(steps),
         perplexity=facts.perplexity(steps), examples=excerpts.gather(steps), costs=facts.costs(steps), steps=steps,
-        recipe=yaml.safe_dump(run.recipe, sort_keys=False, allow_unicode=True, width=80), packages=facts.packages(steps),
+        recipe=yaml.safe_dump(run.recipe, sort_keys=False, allow_unicode=True, width=1000), packages=facts.packages(steps),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,16 @@ from markupsafe import Markup
 from zoo.api import Rejected
 from zoo.artifact import Artifact
 from zoo.errors import ZooError
+from zoo.gate import GENERAL
 from zoo.lastrun import Done, LastRun
 from zoo.report import plots, wording
 
 _UNREAD_SHOWN = 10
+_DECISIONS = {
+    "passed": ("Released: the gate passed", "good"),
+    "overridden": ("Released against the gate's advice", "bad"),
+    "refused": ("Not released: the gate refused", "bad"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,31 +59,46 @@ def load_steps(run: LastRun, folder: Path) -> Steps:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`tone` is good, bad or open. `rule` is what the gate asks for, where it was asked."""
+    """`tone` is good, bad or open. `rule` is what the gate asked for and what it found, `decides` the suite that does."""
 
     tone: str
     title: str
     reasons: list[str]
-    rule: dict[str, Any] | None = None
+    rule: list[str] = field(default_factory=list)
+    decides: str = ""
     version: str = ""
 
 
 def verdict(run: LastRun, steps: Steps) -> Verdict:
     """How the run ended: with what the gate said, or before it."""
-    if run.refused is not None:
-        return Verdict("bad", "Not released: the gate refused", run.refused["reasons"], run.refused.get("rule"))
+    said = run.refused or (steps["release"].result if "release" in steps else None)
+    if said:
+        title, tone = _DECISIONS[said["gate"]]
+        rule = said.get("rule", {})
+        return Verdict(tone, title, said["reasons"], _rule(rule, steps), rule.get("suite", ""), said["version"] or "")
     if run.failed:
         return Verdict("bad", f"Failed in {run.failed}", [run.error])
-    if "release" in steps:
-        said = steps["release"].result
-        passed = said["gate"] == "passed"
-        title = "Released: the gate passed" if passed else "Released against the gate's advice"
-        return Verdict("good" if passed else "bad", title, said["reasons"], said.get("rule"), said["version"])
     last = list(steps)[-1] if steps else ""
     after = f"{last} was the last step done" if last else "no step was done"
     if run.ended is None:
         return Verdict("open", "Not finished", [f"{after}; the same command goes on from there"])
     return Verdict("open", f"Done up to {last}", ["nothing was to be released"])
+
+
+def _rule(rule: dict[str, Any], steps: Steps) -> list[str]:
+    """What the gate asks for beside what was measured; nothing where a release was made before it said so."""
+    measured = {s["suite"]: s for s in suites_of(steps)}
+    out = []
+    if (name := rule.get("suite")) in measured:
+        low = wording.signed(measured[name]["difference"]["low"])
+        out.append(f"on {name} the lower bound of the difference is {low} and has to be above 0")
+    if rule and GENERAL in measured:
+        low, most = (
+            wording.signed(measured[GENERAL]["versus_zero_shot"]["low"]),
+            wording.signed(-rule["general_margin"]),
+        )
+        out.append(f"on {GENERAL} the lower bound against the base, zero-shot, is {low} and has to be above {most}")
+    return out
 
 
 def headline(run: LastRun, steps: Steps) -> list[tuple[str, str]]:

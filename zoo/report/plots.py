@@ -85,7 +85,7 @@ def curve(rows: Sequence[dict[str, Any]]) -> Markup:
     if not steps:
         return Markup("")
     right = max(x for x, _ in (*steps, *checks)) or 1
-    marks = ticks(0.0, max(y for _, y in (*steps, *checks)) or 1.0, 5)
+    marks = ticks(0.0, max(y for _, y in (*steps, *checks)) or 1.0, 7)
     top = marks[-1] + (marks[1] if len(marks) > 1 else 0.0)
     smooth = _trailing([y for _, y in steps])
     lines = [
