@@ -92,7 +92,7 @@ def test_the_loss_curve_leaves_out_what_is_not_a_number_and_says_so(page):
     points = section.xpath(".//*[local-name()='polyline'][@class='raw']")[0].get("points").split()
     assert len(points) == 39 and "nan" not in " ".join(points)
     assert len(section.xpath(".//*[local-name()='circle']")) == 1
-    assert "From 2.500 to 0.080" in words(section) and "1 steps had no finite loss" in words(section)
+    assert "From 2.500 to 0.080" in words(section) and "Steps without a finite loss: 1." in words(section)
 
 
 def test_examples_stand_beside_their_passages_with_the_quotes_marked(page):
@@ -204,7 +204,7 @@ def test_an_artifact_that_is_gone_is_named(tmp_path):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to look at the page with")
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 800, 1280])
 def test_a_browser_shows_all_of_it_without_scrolling_sideways(made, page, tmp_path, width):
     seen = look(made.page, width, tmp_path)
     assert seen["wide"] <= width and seen["beyond"] == []
