@@ -93,10 +93,8 @@ def _rule(rule: dict[str, Any], steps: Steps) -> list[str]:
         low = wording.signed(measured[name]["difference"]["low"])
         out.append(f"on {name} the lower bound of the difference is {low} and has to be above 0")
     if rule and GENERAL in measured:
-        low, most = (
-            wording.signed(measured[GENERAL]["versus_zero_shot"]["low"]),
-            wording.signed(-rule["general_margin"]),
-        )
+        low = wording.signed(measured[GENERAL]["versus_zero_shot"]["low"])
+        most = wording.signed(-rule["general_margin"])
         out.append(f"on {GENERAL} the lower bound against the base, zero-shot, is {low} and has to be above {most}")
     return out
 

@@ -4,7 +4,8 @@ sheet, and labels lie outside the plot in its margins."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from markupsafe import Markup
@@ -51,7 +52,7 @@ def tone(gap: dict[str, float]) -> str:
     return "better" if gap["low"] > 0 else "worse" if gap["high"] < 0 else "unclear"
 
 
-def _interval(suite: dict[str, Any], at: Any) -> Markup:
+def _interval(suite: dict[str, Any], at: Callable[[float], str]) -> Markup:
     gap = suite["difference"]
     said = (
         f"{suite['suite']}: difference to {words(suite['baseline'])} {signed(gap['value'])}, "
@@ -124,7 +125,8 @@ def _grid_line(y: str, label: str) -> Markup:
 def _trailing(values: Sequence[float]) -> list[float]:
     """The mean of the last tenth of all values, as many as there are so far."""
     width = max(1, len(values) // 10)
-    return [sum(values[max(0, n - width) : n]) / min(n, width) for n in range(1, len(values) + 1)]
+    sums = [0.0, *accumulate(values)]
+    return [(sums[n] - sums[max(0, n - width)]) / min(n, width) for n in range(1, len(sums))]
 
 
 def _thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
