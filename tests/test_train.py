@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import html
 
 import zoo
 from tests.fakes.models import tiny_embedder, tiny_weights
-from zoo.artifact import Artifact
+from zoo.artifact import Artifact, Workspace
+from zoo.report import write_report
 
 SMALL = (
     "ingest.passage_tokens=800", "annotate.duplicate=1.0", "annotate.max_calls=8", "annotate.local_answer_tokens=16",
@@ -79,6 +82,36 @@ def test_it_ends_in_a_release_that_can_be_loaded(whole):
     assert "Released against the gate's advice" in card and "| sample | Apache-2.0 | person |" in card
     loaded = zoo.load("medical", workspace)
     assert isinstance(loaded.answer("Which drug is first?", context="Adrenaline is first.", max_tokens=3), str)
+
+
+def test_it_leaves_a_page_about_the_run(whole):
+    workspace, result = whole
+    page = workspace / "healthcare" / "report.html"
+    assert result["report"] == str(page)
+    written = page.read_text(encoding="utf-8")
+    tree = html.document_fromstring(written)
+    assert "against the gate's advice" in tree.get_element_by_id("verdict").text_content()
+    kept = {s.find("h3").text: int(s.find_class("kept")[0].text.replace(",", "")) for s in tree.find_class("stage")}
+    assert kept["Documents"] == Artifact(next((workspace / "healthcare" / "ingest").iterdir())).result["documents"]
+    examples = next((workspace / "healthcare" / "annotate").glob("*/examples.jsonl"))
+    assert kept["Examples"] == len(examples.read_text(encoding="utf-8").splitlines())
+    assert len(tree.find_class("interval")) == 4 and len(tree.find_class("curve")) == 1
+    assert all(mark.text for mark in tree.findall(".//mark")) and tree.findall(".//mark")
+    assert str(workspace) not in written
+    write_report(Workspace(workspace), "healthcare")
+    assert page.read_text(encoding="utf-8") == written
+
+
+def test_a_refused_release_leaves_the_page_all_the_same(whole, models, tmp_path):
+    shutil.copytree(whole[0] / "healthcare", tmp_path / "healthcare", ignore=shutil.ignore_patterns("report.html"))
+    shutil.copytree(whole[0] / "cache", tmp_path / "cache")
+    process = start(models, tmp_path, "--set", "release.override_gate=false")
+    out, err = process.communicate(timeout=400)
+    assert process.returncode == 3, err
+    result = json.loads(out)
+    assert result["gate"] == "refused" and result["report"] == str(tmp_path / "healthcare" / "report.html")
+    verdict = html.parse(result["report"]).getroot().get_element_by_id("verdict").text_content()
+    assert "the gate refused" in verdict and all(reason in verdict for reason in result["reasons"])
 
 
 def test_the_same_again_does_nothing(whole, models):

@@ -53,6 +53,8 @@ def test_it_is_the_wheel_that_runs_and_it_is_complete(site):
         if path.is_file() and "__pycache__" not in path.parts
         and not (site / "zoo" / "_library" / path.relative_to(REPOSITORY)).is_file()
     ]  # fmt: skip
+    own = [p for p in (REPOSITORY / "zoo").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    missing += [p for p in own if not (site / p.relative_to(REPOSITORY)).is_file()]
     assert missing == []
 
 

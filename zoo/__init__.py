@@ -28,8 +28,8 @@ def train(domain: str, *, until: str | None = None, **options: Any) -> dict[str,
 
     from zoo.config import Options
     from zoo.errors import unknown
+    from zoo.report import train_and_report
     from zoo.run import prepare
-    from zoo.run import train as run_train
     from zoo.workspace import workspace_path
 
     known = {f.name for f in fields(Options)}
@@ -38,7 +38,7 @@ def train(domain: str, *, until: str | None = None, **options: Any) -> dict[str,
             raise unknown("option", name, known)
     given = options.get("workspace")
     options["workspace"] = workspace_path(Path(given) if given else None)
-    return run_train(prepare(domain, Options(**options)), until)
+    return train_and_report(prepare(domain, Options(**options)), until)
 
 
 def load(reference: str, workspace: str | Path | None = None, domain_path: Sequence[str | Path] = ()) -> Loaded:

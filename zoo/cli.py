@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from zoo.commands import list_, publish, pull, search, show, steps
+from zoo.commands import list_, publish, pull, report, search, show, steps
 from zoo.console import say
 from zoo.errors import ReleaseRefused, ZooError
 
@@ -22,6 +22,7 @@ app.command("show")(show.show)
 app.command("search")(search.search)
 app.command("publish")(publish.publish)
 app.command("pull")(pull.pull)
+app.command("report")(report.report)
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from zoo.artifact import WORK, Artifact, Workspace, fingerprint, finish
 from zoo.config import Options, Recipe
 from zoo.console import say
 from zoo.errors import RequestError, ZooError, unknown
+from zoo.lastrun import Track
 from zoo.library import Domain, load_domain, load_recipe
 from zoo.strict import Strict, identity_of
 from zoo.weights import Weights, resolve_base, resolve_embedder
@@ -144,15 +145,23 @@ def identity(run: Run, step: Step, inputs: dict[str, Artifact]) -> dict[str, Any
 
 def train(run: Run, until: str | None = None) -> dict[str, Any]:
     """Runs the recipe's steps up to `until`; the last step's result, with `steps` saying what was skipped and what it took."""
+    names = step_names(run, until)
+    track = Track(run.workspace, run.domain.name, run.domain.config.title, run.recipe.model_dump(mode="json"), names)
     done: dict[str, Artifact] = {}
     steps: list[dict[str, Any]] = []
     result: dict[str, Any] = {}
-    for name in step_names(run, until):
+    for name in names:
         began = time.monotonic()
-        artifact, skipped = run_step(run, load_step(name), done)
+        try:
+            artifact, skipped = run_step(run, load_step(name), done)
+        except ZooError as e:
+            track.failed(name, e)
+            raise
         done[name] = artifact
         result = {**artifact.result, "artifact": str(artifact.folder), "skipped": skipped}
         steps.append({"step": name, "skipped": skipped, "seconds": round(time.monotonic() - began, 1)})
+        track.done(name, artifact, skipped, steps[-1]["seconds"])
+    track.ended()
     return {**result, "steps": steps}
 
 

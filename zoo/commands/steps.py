@@ -50,7 +50,12 @@ def _command(verb: str) -> Callable[..., None]:
             entries = runs.plan(prepared, last)
             o.print_json({"plan": entries}) if json else _say_plan(entries)
             return
-        result = runs.train(prepared, last)
+        if verb == "train":
+            from zoo.report import train_and_report
+
+            result = train_and_report(prepared, last)
+        else:
+            result = runs.train(prepared, last)
         if json:
             o.print_json(result)
         else:
@@ -71,3 +76,5 @@ def _say_result(result: dict[str, Any]) -> None:
     took = ", ".join(f"{s['step']} {'skipped' if s['skipped'] else str(s['seconds']) + ' s'}" for s in result["steps"])
     say(f"done: {took}")
     say(f"{result['artifact']}")
+    if "report" in result:
+        say(f"{result['report']}")

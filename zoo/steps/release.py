@@ -52,6 +52,7 @@ def run(job: Job) -> dict[str, Any]:
     version = job.folder.name
     result: dict[str, Any] = {
         "domain": job.domain.name, "version": version, "folder": str(job.folder), "gate": decision, "reasons": gate.reasons,
+        "rule": {"suite": gate.suite, "general_margin": gate.general_margin},
     }  # fmt: skip
     if decision == "refused":
         shutil.rmtree(job.folder)
