@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from zoo.commands import list_, search, show, steps
+from zoo.commands import chat, doctor, list_, search, show, steps
 from zoo.console import say
 from zoo.errors import ReleaseRefused, ZooError
 
@@ -20,6 +20,8 @@ steps.add_to(app)
 app.command("list")(list_.list_)
 app.command("show")(show.show)
 app.command("search")(search.search)
+app.command("chat")(chat.chat)
+app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:
