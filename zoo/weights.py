@@ -191,7 +191,7 @@ def hub_reachable(seconds: float = 5.0) -> bool:
         try:
             httpx.head(hub_endpoint(), timeout=seconds, follow_redirects=False)
             answered.append(True)
-        except (httpx.HTTPError, OSError):
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
             answered.append(False)
 
     thread = threading.Thread(target=ask, daemon=True)

@@ -103,10 +103,18 @@ def _converse(chat: Chat) -> None:
 
     try:
         say("Each question stands by itself. Ctrl-C stops an answer; /quit, Ctrl-D or Ctrl-C at the prompt ends.")
-        while (line := input("> " if sys.stdout.isatty() else "").strip()) != "/quit":
+        while (line := _line()) != "/quit":
             _take(chat, line)
     except (EOFError, KeyboardInterrupt):
         say("")
+
+
+def _line() -> str:
+    if sys.stdout.isatty():
+        return input("> ").strip()
+    sys.stderr.write("> ")
+    sys.stderr.flush()
+    return input().strip()
 
 
 def _take(chat: Chat, line: str) -> None:
