@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from zoo.commands import list_, publish, pull, report, search, show, steps
+from zoo.commands import chat, doctor, list_, publish, pull, report, search, show, steps
 from zoo.console import say
 from zoo.errors import ReleaseRefused, ZooError
 
@@ -23,6 +23,8 @@ app.command("search")(search.search)
 app.command("publish")(publish.publish)
 app.command("pull")(pull.pull)
 app.command("report")(report.report)
+app.command("chat")(chat.chat)
+app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:

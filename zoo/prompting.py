@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from jinja2 import Environment, StrictUndefined
 
@@ -22,6 +24,8 @@ _INSTRUCTION = {
 }
 YES_NO_MAYBE = ("yes", "no", "maybe")
 _THINK = re.compile(r"^\s*<think>\s*(.*?)\s*</think>\s*", re.S)
+_TAG = re.compile(r"(</?think>)")
+THINK_TAGS = ("<think>", "</think>")
 _BLANK = re.compile(r"\n{3,}")
 
 
@@ -70,3 +74,53 @@ def split_response(response: str) -> tuple[str, str]:
     if "<think>" in response:
         return response.partition("<think>")[2].strip(), ""
     return "", response.strip()
+
+
+Part = Literal["reasoning", "answer"]
+
+
+class Parts:
+    """An assistant's turn that comes in pieces, taken apart as it comes. Nothing is given out before it is sure which
+    part it belongs to, so that no beginning of a tag is ever seen; a block that never closes is reasoning."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._part: Part = "answer"
+        self._said: dict[Part, str] = {"reasoning": "", "answer": ""}
+
+    @property
+    def reasoning(self) -> str:
+        return self._said["reasoning"].strip()
+
+    @property
+    def answer(self) -> str:
+        return self._said["answer"].strip()
+
+    def feed(self, piece: str) -> Iterator[tuple[Part, str]]:
+        """What `piece` adds, in order, as (part, text)."""
+        *passed, self._held = _TAG.split(self._held + piece)
+        for text in passed:
+            if text in THINK_TAGS:
+                self._part = "reasoning" if text == THINK_TAGS[0] else "answer"
+            else:
+                yield from self._say(text)
+        sure = len(self._held) - _begun_tag(self._held)
+        text, self._held = self._held[:sure], self._held[sure:]
+        yield from self._say(text)
+
+    def end(self) -> Iterator[tuple[Part, str]]:
+        """What was still held back."""
+        text, self._held = self._held, ""
+        yield from self._say(text)
+
+    def _say(self, text: str) -> Iterator[tuple[Part, str]]:
+        if not self._said[self._part]:
+            text = text.lstrip()
+        if text:
+            self._said[self._part] += text
+            yield self._part, text
+
+
+def _begun_tag(text: str) -> int:
+    """How many characters at the end of `text` may be the beginning of a tag."""
+    return max((n for tag in THINK_TAGS for n in range(1, len(tag)) if text.endswith(tag[:n])), default=0)

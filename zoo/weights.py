@@ -105,6 +105,19 @@ def _resolve(
     raise ZooError(f"The {role} model {name} was not found (tried {', '.join(tried)}); {hint}.")
 
 
+def kept(role: str, name: str, cache: Path) -> Path | None:
+    """Where the weights of a Hub id lie on this disk already, in `cache` or in the Hub's own; fetches nothing."""
+    from huggingface_hub import try_to_load_from_cache
+
+    place = cache / role / name.replace("/", "--")
+    if (place / _FOUND).is_file():
+        folder = _remembered(place).folder
+    else:
+        config = try_to_load_from_cache(name, "config.json")
+        folder = Path(config).parent if isinstance(config, str) else place
+    return folder if list(folder.glob("*.safetensors")) else None
+
+
 def _from_disk(role: str, path: Path, cache: Path) -> Weights:
     if path.is_file():
         if path.suffix.lower() != ".gguf":
@@ -161,6 +174,10 @@ def _place(place: Path, fill: Callable[[Path], None]) -> None:
 # --- the Hub ---------------------------------------------------------------------------------------------------------
 
 
+def hub_endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+
+
 @lru_cache
 def hub_reachable(seconds: float = 5.0) -> bool:
     """Whether the Hub (or HF_ENDPOINT) answers; asked once a process. A thread, because a name look-up has no timeout."""
@@ -171,11 +188,10 @@ def hub_reachable(seconds: float = 5.0) -> bool:
     def ask() -> None:
         import httpx
 
-        endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
         try:
-            httpx.head(endpoint, timeout=seconds, follow_redirects=False)
+            httpx.head(hub_endpoint(), timeout=seconds, follow_redirects=False)
             answered.append(True)
-        except (httpx.HTTPError, OSError):
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
             answered.append(False)
 
     thread = threading.Thread(target=ask, daemon=True)

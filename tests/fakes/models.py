@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -82,4 +83,38 @@ def tiny_embedder(folder: Path) -> Path:
         BertModel(config).save_pretrained(inner)
     transformer = Transformer(str(inner), max_seq_length=256)
     SentenceTransformer(modules=[transformer, Pooling(32)], device="cpu").save(str(folder))
+    return folder
+
+
+def scripted_weights(folder: Path, said: list[str], special: bool = False, window: int = 1024) -> Path:
+    """A chat model that answers every prompt with `said`, each entry a token of its own, in `folder`. `special`: the
+    think tags count among its tokenizer's special tokens.
+
+    Attention and MLP add nothing, so that each token decides the next one alone: a prompt ends with a line end, and
+    from there `said` is a chain to the end token.
+    """
+    import torch
+    from tokenizers import AddedToken
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = tiny_tokenizer(folder)
+    assert len({*said}) == len(said), "a token that comes twice has no one successor"
+    tokenizer.add_tokens([AddedToken(t, special=special and "think>" in t, normalized=False) for t in said])
+    tokenizer.save_pretrained(folder)
+    size = 512
+    config = LlamaConfig(
+        vocab_size=size, hidden_size=size, intermediate_size=8, num_hidden_layers=1, num_attention_heads=4,
+        max_position_embeddings=window, tie_word_embeddings=False, bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    layer = model.model.layers[0]
+    chain = tokenizer.convert_tokens_to_ids(["Ċ", *said, "<|im_end|>"])
+    with torch.no_grad():
+        model.model.embed_tokens.weight.copy_(torch.eye(size))
+        for weight in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight, model.lm_head.weight):
+            weight.zero_()
+        for now, following in itertools.pairwise(chain):
+            model.lm_head.weight[following, now] = 1.0
+    model.save_pretrained(folder)
     return folder

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from zoo.artifact import Artifact, Workspace
+from zoo.artifact import Workspace
 from zoo.commands import options as o
-from zoo.errors import RequestError
 from zoo.workspace import workspace_path
 
 Words = Annotated[list[str], typer.Argument(help="What to look for, in words.", metavar="WORDS", show_default=False)]
@@ -27,10 +25,14 @@ def search(
 ) -> None:
     """Passages of the documents that were ingested last."""
     from zoo.library import load_domain
+    from zoo.retrieval import Retriever, last_ingest
 
     name = load_domain(domain, tuple(domain_path or ())).name
     root = Workspace(workspace_path(workspace))
-    found = nearest(last_ingest(root, name), " ".join(words), top, root.cache, offline)
+    retriever = Retriever.open(last_ingest(root, name), root.cache, offline)
+    found = [
+        {**p.model_dump(mode="json"), "score": round(score, 4)} for p, score in retriever.nearest(" ".join(words), top)
+    ]
     if json:
         o.print_json({"domain": name, "query": " ".join(words), "passages": found})
         return
@@ -43,34 +45,3 @@ def search(
         console.print(Text(f"{row['score']:.2f}  {place}", style="bold"))
         console.print(Text(f"      {row['title']}", style="dim"))
         console.print(Text(row["text"]), "")
-
-
-def last_ingest(workspace: Workspace, domain: str) -> Artifact:
-    """The domain's ingest artifact that was finished last. Raises RequestError if there is none."""
-    folders = [p.parent for p in (workspace.root / domain / "ingest").glob("*/record.json")]
-    if not folders:
-        raise RequestError(
-            f"Nothing of {domain} has been ingested into {workspace.root}; run `zoo ingest {domain}` first."
-        )
-    return max((Artifact(f) for f in folders), key=lambda a: str(a.record["ended"]))
-
-
-def nearest(artifact: Artifact, query: str, top: int, cache: Path, offline: bool) -> list[dict[str, Any]]:
-    """The `top` passages by cosine to the query, each with its `score`."""
-    from zoo.api import Passage
-    from zoo.embedding import load_embedder
-    from zoo.errors import ZooError
-    from zoo.index import Index
-    from zoo.weights import resolve_embedder
-
-    index = Index.load(artifact.folder)
-    if not index.facts["passages"]:
-        return []
-    embedder = resolve_embedder(artifact.record["config"]["embedder"], cache, offline)
-    if embedder.digest != index.facts["embedder"]["digest"]:
-        raise ZooError(
-            f"The embedder {embedder.name} is not the one that {artifact.folder} was indexed with; ingest again."
-        )
-    hits = dict(next(index.nearest(load_embedder(embedder.folder)([query]), top)))
-    rows = {n: p for n, p in enumerate(artifact.rows("passages.jsonl", Passage)) if n in hits}
-    return [{**rows[n].model_dump(mode="json"), "score": round(score, 4)} for n, score in hits.items()]

@@ -1,0 +1,220 @@
+"""What this machine has and can reach, each with what depends on it. Nothing is fetched, and nothing is waited for long."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from zoo.artifact import Workspace, packages
+from zoo.library import load_recipe
+from zoo.run import threads
+from zoo.teachers.endpoint import OPENAI, address
+from zoo.weights import hub_endpoint, hub_reachable, kept
+
+if TYPE_CHECKING:
+    import httpx
+
+NETWORK_S, PROGRAM_S, LONGEST_S = 3.0, 5.0, 60.0
+DISK_GB = 6.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """`found` is what is there; `limits` what it decides, or what goes without it."""
+
+    check: str
+    ok: bool
+    found: str
+    limits: str
+
+
+def checks(workspace: Workspace) -> Iterator[Check]:
+    """Every check in turn, as soon as it is done. None raises, and none takes longer than a minute."""
+    recipe = load_recipe("laptop")
+    named: list[tuple[str, Callable[[], Check]]] = [
+        ("python", _python),
+        ("libraries", _libraries),
+        ("cores", _cores),
+        ("memory", _memory),
+        ("gpu", _gpu),
+        ("disk", lambda: _disk(workspace.root)),
+        ("hub", _hub),
+        ("teacher", _teacher),
+        ("base", lambda: _weights("base", recipe.base, workspace)),
+        ("embedder", lambda: _weights("embedder", recipe.ingest.embedder, workspace)),
+        ("ocr", _ocr),
+        ("sandbox", _sandbox),
+    ]
+    for name, ask in named:
+        yield _within(LONGEST_S, name, ask)
+
+
+def _within(seconds: float, name: str, ask: Callable[[], Check]) -> Check:
+    """The check's outcome, or that there was none: on a sick machine anything may fail or hang, and the rest is still
+    worth knowing."""
+    done: list[Check] = []
+
+    def work() -> None:
+        try:
+            done.append(ask())
+        except Exception as e:
+            done.append(Check(name, False, f"could not be looked at ({type(e).__name__}: {e})", "unknown"))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return done[0] if done else Check(name, False, f"no answer within {seconds:g} s", "unknown")
+
+
+# --- the installation ------------------------------------------------------------------------------------------------
+
+
+def _python() -> Check:
+    found = packages()
+    name = f"zoo {found.get('srm-zoo', 'of no version')} on Python {found['python']}"
+    return Check("python", sys.version_info >= (3, 11), name, "Python 3.11 or later is needed")
+
+
+def _libraries() -> Check:
+    from packaging.requirements import Requirement
+
+    wanted = [Requirement(r) for r in requires("srm-zoo") or []]
+    wrong, seen = [], 0
+    for need in wanted:
+        if need.marker and not need.marker.evaluate({"extra": ""}):
+            continue
+        seen += 1
+        try:
+            if not need.specifier.contains(has := version(need.name), prereleases=True):
+                wrong.append(f"{need.name} is {has}, not {need.specifier}")
+        except PackageNotFoundError:
+            wrong.append(f"{need.name} is missing")
+    found = "; ".join(wrong) if wrong else f"all {seen} are here, in versions that fit"
+    return Check("libraries", not wrong, found, "what needs another version fails; install zoo again to mend it")
+
+
+# --- the machine -----------------------------------------------------------------------------------------------------
+
+
+def _cores() -> Check:
+    cores = threads()
+    return Check("cores", cores >= 2, str(cores), "how long training and evaluation take where there is no GPU")
+
+
+def _memory() -> Check:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    total, free = memory.total, memory.available
+    # In a container the machine's memory is not all there is to have.
+    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+        if limit.is_file() and (text := limit.read_text().strip()).isdigit():
+            total, free = min(total, int(text)), min(free, int(text))
+    found = f"{free / 2**30:.1f} GB free of {total / 2**30:.1f}"
+    return Check("memory", free >= 4 * 2**30, found, "how large a base can be: float32 weights take 4 GB a billion")
+
+
+def _gpu() -> Check:
+    import torch
+
+    limits = "bases beyond a few hundred million parameters are slow without one"
+    if torch.cuda.is_available():
+        gpus = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
+        return Check("gpu", True, ", ".join(f"{g.name} {g.total_memory / 2**30:.0f} GB" for g in gpus), limits)
+    if shutil.which("nvidia-smi"):
+        return Check("gpu", False, f"torch {torch.__version__} does not see this machine's GPU", limits)
+    return Check("gpu", False, "none", limits)
+
+
+def _disk(root: Path) -> Check:
+    place = next(p for p in (root, *root.parents) if p.exists())
+    free = shutil.disk_usage(place).free / 2**30
+    limits = f"the laptop recipe takes up to {DISK_GB:g} GB, installation included"
+    if not os.access(place, os.W_OK):
+        return Check("disk", False, f"{place} cannot be written to", "--workspace names another place")
+    return Check("disk", free >= DISK_GB, f"{free:.1f} GB free for {root}", limits)
+
+
+# --- the network -----------------------------------------------------------------------------------------------------
+
+
+def _hub() -> Check:
+    answers = hub_reachable(NETWORK_S)
+    found = f"{address(hub_endpoint())} {'answers' if answers else 'does not answer'}"
+    if not answers and os.environ.get("HF_HUB_OFFLINE"):
+        found = "switched off by HF_HUB_OFFLINE"
+    return Check("hub", answers, found, "other bases, question sets, publish and pull come and go through it")
+
+
+def _teacher() -> Check:
+    limits = "how many examples are written: the local teacher, the base itself, adds next to nothing to the seeds"
+    url, key, model = (os.environ.get(f"OPENAI_{n}") or "" for n in ("BASE_URL", "API_KEY", "MODEL"))
+    if not url and not key:
+        return Check("teacher", False, "none is set (OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_MODEL)", limits)
+    where = address(url)
+    if not where.startswith(("http://", "https://")):
+        return Check("teacher", False, "OPENAI_BASE_URL does not start with http:// or https://", limits)
+    return _within(NETWORK_S, "teacher", lambda: _asked_teacher(url or OPENAI, where, key, model, limits))
+
+
+def _asked_teacher(url: str, where: str, key: str, model: str, limits: str) -> Check:
+    import httpx
+
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/models", headers=headers, timeout=NETWORK_S)
+    except (httpx.HTTPError, OSError) as e:
+        return Check("teacher", False, f"{where} does not answer ({type(e).__name__})", limits)
+    if answer.status_code in (401, 403):
+        return Check("teacher", False, f"{where} refuses the key in OPENAI_API_KEY", limits)
+    if not model:
+        return Check("teacher", False, f"{where} answers, but OPENAI_MODEL names no model", limits)
+    served = _models(answer)
+    if served and model not in served:
+        return Check("teacher", False, f"{where} has no model {model!r}; it has {', '.join(served[:5])}", limits)
+    return Check("teacher", True, f"{where} answers, to be asked for {model}", limits)
+
+
+def _models(answer: httpx.Response) -> list[str]:
+    """The models a server says it has; none where it keeps no list, as some do."""
+    try:
+        return sorted(str(m["id"]) for m in answer.json()["data"])
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+# --- weights and programs --------------------------------------------------------------------------------------------
+
+
+def _weights(role: Literal["base", "embedder"], name: str, workspace: Workspace) -> Check:
+    folder = kept(role, name, workspace.cache)
+    found = f"{name} is in {folder}" if folder else f"{name} is not on this disk"
+    return Check(role, folder is not None, found, "the first run fetches it: from the Hub, else the package registry")
+
+
+def _ocr() -> Check:
+    found = {name: shutil.which(name) is not None for name in ("tesseract", "ocrmypdf")}
+    text = ", ".join(name if there else f"no {name}" for name, there in found.items())
+    return Check(
+        "ocr", all(found.values()), text, "scanned PDFs are rejected; `ocrmypdf IN.pdf OUT.pdf` makes them text"
+    )
+
+
+def _sandbox() -> Check:
+    limits = "code that a model wrote runs in it alone; without it no answer that is code can be tested"
+    if not (bwrap := shutil.which("bwrap")):
+        return Check("sandbox", False, "no bubblewrap", limits)
+    confined = [bwrap, "--ro-bind", "/", "/", "--unshare-all", "true"]
+    done = subprocess.run(confined, capture_output=True, timeout=PROGRAM_S, check=False)
+    works = done.returncode == 0
+    return Check(
+        "sandbox", works, "bubblewrap" + ("" if works else " is here, but this system lets it confine nothing"), limits
+    )
