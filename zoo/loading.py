@@ -129,8 +129,8 @@ def with_passages(row: Question, passages: list[str]) -> Question:
 
 
 def load_release(reference: str, workspace: str | Path | None, domain_path: Sequence[str | Path]) -> Loaded:
-    """Loads `DOMAIN[@VERSION]`, or `ORG/NAME[@VERSION]` once it was pulled; refuses files that are not the record's.
-    """Loads `DOMAIN[@VERSION]` from a workspace; onto the GPU if there is one; refuses files that are no longer the record's.
+    """Loads `DOMAIN[@VERSION]`, or `ORG/NAME[@VERSION]` once it was pulled, onto the GPU if there is one; refuses files
+    that are not the record's.
 
     A domain that is no built-in one is found in `domain_path`.
     """
@@ -146,8 +146,5 @@ def load_release(reference: str, workspace: str | Path | None, domain_path: Sequ
     # Weights may be a stranger's: nothing of them is run.
     model = AutoModelForCausalLM.from_pretrained(artifact.folder, use_safetensors=True, trust_remote_code=False)
     tokenizer = AutoTokenizer.from_pretrained(artifact.folder, trust_remote_code=False)
-    return Loaded(load_domain(name, paths), version, model.eval(), tokenizer)
-    model = AutoModelForCausalLM.from_pretrained(artifact.folder)
-    tokenizer = AutoTokenizer.from_pretrained(artifact.folder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Loaded(load_domain(name, paths), version, model.to(device).eval(), tokenizer)
