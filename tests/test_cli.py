@@ -61,6 +61,11 @@ def test_help_imports_nothing_heavy():
         (["train", "medical", "--set", "ingest.exact_index_below=-1"], "ingest.exact_index_below is -1"),
         (["train", "medical", "--set", "steps=[ingest, ingest]"], "steps names ingest twice"),
         (["train", "medical", "--set", "steps=[]"], "steps names no step"),
+        (["train", "medical", "--set", "steps=[annotate]"], "has annotate without ingest; add ingest to its steps"),
+        (["train", "medical", "--set", "steps=[ingest, finetune]"], "has finetune without annotate"),
+        (["train", "medical", "--set", "steps=[pretrain]"], "has pretrain without ingest"),
+        (["train", "medical", "--set", "steps=[ingest, annotate, evaluate]"], "has evaluate without finetune"),
+        (["train", "medical", "--set", "steps=[ingest, annotate, finetune, release]"], "has release without evaluate"),
         (["trian", "medical"], "train"),
     ],
 )

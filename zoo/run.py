@@ -31,6 +31,7 @@ from zoo.strict import Strict, identity_of
 from zoo.weights import Weights, resolve_base, resolve_embedder
 
 STEPS = ("ingest", "annotate", "pretrain", "finetune", "evaluate", "release")
+_OPTIONAL = {"pretrain"}  # taken into account where a recipe has it, and missed by nobody where it has not
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,11 @@ def prepare(domain: str, options: Options) -> Run:
         raise RequestError(f"The recipe {recipe.name} lists its steps out of order; the order is {', '.join(STEPS)}.")
     run = Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()))
     for name in recipe.steps:
-        load_step(name).check(run)
+        step = load_step(name)
+        for needed in step.needs:
+            if needed not in recipe.steps and needed not in _OPTIONAL:
+                raise RequestError(f"The recipe {recipe.name} has {name} without {needed}; add {needed} to its steps.")
+        step.check(run)
     return run
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from zoo.artifact import WORK, Artifact, digest_file, digest_text, pretty, write_atomic
 from zoo.card import write_card
 from zoo.console import say
-from zoo.errors import ReleaseRefused, RequestError, unknown
+from zoo.errors import ReleaseRefused, unknown
 from zoo.gate import gate_suite, judge
 from zoo.library import folder as library_folder
 from zoo.releases import next_version, versions
@@ -20,9 +20,6 @@ from zoo.run import Job, Run, Step
 def check(run: Run) -> None:
     if gate_suite(run) not in run.domain.suite_ids:
         raise unknown(f"suite of {run.domain.name}", gate_suite(run), run.domain.suite_ids)
-    missing = [s for s in STEP.needs if s not in (*run.recipe.steps, "pretrain")]
-    if missing:
-        raise RequestError(f"The recipe {run.recipe.name} releases without {missing[0]}; a release needs it.")
 
 
 def identity(run: Run) -> dict[str, Any]:
