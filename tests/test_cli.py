@@ -77,6 +77,23 @@ def test_a_wrong_request_is_refused_before_any_work_with_the_nearest_name(args, 
     assert not (tmp_path / "ws").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bad.xlsx", b"no archive"), ("cut.xlsx", b"PK\x03\x04 and then nothing"), ("bad.parquet", b"no columns"),
+        ("bad.json", b"[1,"), ("number.json", b"5"), ("deep.json", b"[" * 100_000), ("bad.jsonl", b"{}\n[]\n"),
+        ("bytes.jsonl", b"\xff\xfe{}"), ("nul.csv", b'a,b\n"\x00'), ("wide.csv", b"a,b\n1,2,3\n"), ("empty.tsv", b""),
+    ],
+)  # fmt: skip
+def test_a_file_of_items_that_cannot_be_read_is_named_in_one_sentence(name, content, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(content)
+    done = zoo("train", "medical", "--suite-data", f"mts_dialog={path}", "--workspace", str(tmp_path / "ws"))
+    assert done.returncode == 2, done.stderr
+    assert name in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "ws").exists()
+
+
 def test_a_mistyped_key_in_a_recipe_file_is_answered_with_the_nearest_name(tmp_path):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("base: x\nsteps: [ingest]\nfinetune:\n  learning_rte: 1\n")
