@@ -124,6 +124,40 @@ def test_broken_plugins_are_listed_with_their_error_and_stop_nothing(tmp_path, m
     assert "nothing_of_that_name" in errors["finance"] and "No domain.yaml" in errors["empty"]
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "error"),
+    [
+        ("seeds.jsonl", b"{}\n{", "seeds.jsonl line 1 of finance: id is missing"),
+        ("seeds.jsonl", b"\n{", "seeds.jsonl line 2 of finance is not valid JSON"),
+        ("seeds.jsonl", b"\xff", "seeds.jsonl cannot be read"),
+        ("parsers.py", b"PARSERS = 5", "should be a list of zoo.api.Parser"),
+        ("parsers.py", b"PARSERS = [5]", "should be a list of zoo.api.Parser"),
+        ("parsers.py", b"", "has no PARSERS"),
+        ("verifiers.py", b"VERIFIERS = 5", "should map names to functions"),
+        ("verifiers.py", b"", "has no VERIFIERS"),
+        ("domain.yaml", b"{{ pubid", "sources.1.fields.0.id is not valid Jinja"),
+        ("domain.yaml", b"{{ pubid | no_such_filter }}", "No filter named 'no_such_filter'"),
+    ],
+)
+def test_a_plugin_with_broken_content_is_listed_with_its_error(file, content, error, tmp_path):
+    text = (folder("domains") / "healthcare" / "domain.yaml").read_text(encoding="utf-8")
+    text = text.replace("name: healthcare", "name: finance", 1).replace("[medical]", "[money]", 1)
+    (tmp_path / "finance").mkdir()
+    if file == "domain.yaml":
+        text = text.replace("{{ pubid }}", content.decode())
+    else:
+        (tmp_path / "finance" / file).write_bytes(content)
+    (tmp_path / "finance" / "domain.yaml").write_text(text, encoding="utf-8")
+    listed = zoo("list", "--json", "--workspace", str(tmp_path / "w"), "--domain-path", str(tmp_path / "finance"))
+    assert listed.returncode == 0, listed.stderr
+    answer = json.loads(listed.stdout)
+    assert [d["domain"] for d in answer["domains"]] == ["healthcare"]
+    assert error in answer["broken"][0]["error"] and answer["broken"][0]["name"] == "finance"
+    asked = zoo("train", "finance", "--domain-path", str(tmp_path / "finance"), "--workspace", str(tmp_path / "w"))
+    assert asked.returncode in {1, 2} and error in asked.stderr and len(asked.stderr.splitlines()) == 1
+    assert not (tmp_path / "w").exists()
+
+
 def test_an_interruption_says_how_to_go_on_and_exits_130(tmp_path):
     code = "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"
     command = [sys.executable, "-c", code, "ingest", "medical", "--workspace", str(tmp_path), "--offline"]

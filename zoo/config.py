@@ -29,6 +29,18 @@ class Fields(Strict):
     gold: str
     reasoning: str = ""
 
+    @field_validator("id", "question", "context", "choices", "gold", "reasoning")
+    @classmethod
+    def _compiles(cls, template: str) -> str:
+        from jinja2 import TemplateError
+        from jinja2.sandbox import SandboxedEnvironment
+
+        try:
+            SandboxedEnvironment().compile(template)
+        except TemplateError as e:
+            raise ValueError(f"is not valid Jinja: {e}") from e
+        return template
+
 
 class HubData(Strict):
     """`train_ids` names a file in the domain's folder, for a set published without a split: those ids train, the others test."""

@@ -113,6 +113,7 @@ def load_step(name: str) -> Step:
 def prepare(domain: str, options: Options) -> Run:
     """Everything that can be said to be wrong with a request is said here, before any work."""
     found = load_domain(domain, options.domain_path)
+    found.check()
     recipe = load_recipe(
         options.recipe or found.config.recipe, options.settings, base=options.base, seed=options.seed
     )  # fmt: skip
