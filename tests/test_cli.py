@@ -173,6 +173,19 @@ def test_an_interruption_says_how_to_go_on_and_exits_130(tmp_path):
     assert process.returncode == 130
 
 
+@pytest.mark.parametrize("broken", ["{", "{}"])
+def test_a_broken_record_is_named_with_what_to_do(broken, tmp_path):
+    place = tmp_path / "healthcare" / "releases" / "0.1.0"
+    place.mkdir(parents=True)
+    (place / "record.json").write_text(broken)
+    (tmp_path / "healthcare" / "run.json").write_text(broken)
+    for command in (("show", "medical"), ("list",), ("report", "medical")):
+        done = zoo(*command, "--workspace", str(tmp_path), "--json")
+        file = "run.json" if command[0] == "report" else "record.json"
+        assert done.returncode == 1 and file in json.loads(done.stdout)["error"], done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_show_without_a_release_says_how_to_make_one(tmp_path):
     done = zoo("show", "medical", "--workspace", str(tmp_path), "--json")
     assert done.returncode == 2

@@ -104,6 +104,15 @@ def test_a_file_that_went_missing_reruns_the_step(toy, tmp_path):
     assert toy.ran == ["ingest"]
 
 
+@pytest.mark.parametrize("broken", ["", "{", "[]", "{}", "\xff"])
+def test_a_step_whose_record_is_broken_is_run_again(toy, tmp_path, broken):
+    result = runs.train(request(tmp_path), "ingest")
+    (Path(result["artifact"]) / "record.json").write_bytes(broken.encode("latin-1"))
+    toy.ran.clear()
+    assert runs.train(request(tmp_path), "ingest")["skipped"] is False
+    assert toy.ran == ["ingest"]
+
+
 def test_two_processes_never_work_in_one_folder(toy, tmp_path, monkeypatch):
     run = request(tmp_path)
     step = toy.step("ingest")

@@ -201,7 +201,13 @@ def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact,
 
 
 def _damaged(artifact: Artifact) -> bool:
-    missing = [n for n, f in artifact.record["files"].items() if not _has_size(artifact.path(n), f["bytes"])]
+    try:
+        files = artifact.record["files"]
+    except ZooError:
+        say(f"  {artifact.folder.name}: its record.json is broken; the step is run again")
+        (artifact.folder / "record.json").unlink()
+        return True
+    missing = [n for n, f in files.items() if not _has_size(artifact.path(n), f["bytes"])]
     if missing:
         say(f"  {artifact.folder.name}: {missing[0]} is missing or has another size; the step is run again")
         (artifact.folder / "record.json").unlink()
