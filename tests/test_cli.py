@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -156,6 +157,67 @@ def test_a_plugin_with_broken_content_is_listed_with_its_error(file, content, er
     asked = zoo("train", "finance", "--domain-path", str(tmp_path / "finance"), "--workspace", str(tmp_path / "w"))
     assert asked.returncode in {1, 2} and error in asked.stderr and len(asked.stderr.splitlines()) == 1
     assert not (tmp_path / "w").exists()
+
+
+def hurt(workspace: Path, *args: str, error: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command that does nothing but fail, under the real `main`."""
+    code = (
+        "import sys, zoo.cli as c\n"
+        "def hurt(workspace: str = '', json: bool = False) -> None:\n"
+        f"    raise {error}\n"
+        "c.app.command('hurt')(hurt)\n"
+        "sys.argv[0] = 'zoo'; c.main()"
+    )
+    command = [sys.executable, "-c", code, "hurt", "--workspace", str(workspace), *args]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+
+
+def test_an_error_nobody_foresaw_is_one_sentence_and_a_log(tmp_path):
+    done = hurt(tmp_path, "--json", error="KeyError('deep inside')")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    (log,) = (tmp_path / "logs").iterdir()
+    assert str(log) in done.stderr and "KeyError: 'deep inside'" in done.stderr
+    assert str(log) in json.loads(done.stdout)["error"]
+    assert "Traceback" in log.read_text() and "raise KeyError" not in done.stderr
+    assert "Traceback" in hurt(tmp_path, error="KeyError('x')", ZOO_DEBUG="1").stderr
+
+
+@pytest.mark.parametrize("file", [False, True])
+def test_without_a_workspace_the_log_lies_in_the_temp_folder(file, tmp_path):
+    (tmp_path / "temp").mkdir()
+    if file:
+        (tmp_path / "ws").write_text("no folder")
+    done = hurt(tmp_path / "ws", error="RuntimeError()", TMPDIR=str(tmp_path / "temp"))
+    (log,) = (tmp_path / "temp").iterdir()
+    assert str(log) in done.stderr and (tmp_path / "ws").is_file() == file
+    nowhere = hurt(tmp_path / "ws", error="OSError(28, 'No space left on device')", TMPDIR=str(tmp_path / "none"))
+    assert nowhere.returncode == 1 and "No space left" in nowhere.stderr
+
+
+def test_only_what_can_go_on_says_so_when_interrupted(tmp_path):
+    done = hurt(tmp_path, "--json", error="KeyboardInterrupt")
+    assert done.returncode == 130 and done.stderr.splitlines() == ["zoo: interrupted"]
+    assert json.loads(done.stdout) == {"error": "interrupted"}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["train", "--json"], "Missing argument 'DOMAIN'"),
+        (["train", "medical", "--corpsu", "x", "--json"], "--corpus"),
+        (["trian", "medical", "--json"], "train"),
+        (["train", "medical", "--seed", "x", "--json"], "--seed"),
+    ],
+)
+def test_a_wrong_command_line_is_an_error_object_with_json(args, said):
+    done = zoo(*args)
+    assert done.returncode == 2 and done.stderr
+    assert said in json.loads(done.stdout)["error"]
+
+
+def test_a_steps_own_verb_takes_no_until(tmp_path):
+    done = zoo("ingest", "medical", "--until", "release", "--plan", "--workspace", str(tmp_path / "w"))
+    assert done.returncode == 2 and "zoo train medical --until release" in done.stderr
 
 
 def test_an_interruption_says_how_to_go_on_and_exits_130(tmp_path):

@@ -10,6 +10,7 @@ import typer
 from zoo.commands import options as o
 from zoo.config import Options
 from zoo.console import say
+from zoo.errors import RequestError
 from zoo.workspace import workspace_path
 
 HELP = {
@@ -38,6 +39,10 @@ def _command(verb: str) -> Callable[..., None]:
     ) -> None:  # fmt: skip
         from zoo import run as runs
 
+        if until and verb != "train":
+            raise RequestError(
+                f"`zoo {verb}` ends with {verb} and takes no --until; say `zoo train {domain} --until {until}`."
+            )
         last = until if verb == "train" else verb
         request = Options(
             workspace=workspace_path(workspace), recipe=recipe, corpus=tuple(corpus or ()),
