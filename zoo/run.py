@@ -24,7 +24,7 @@ from typing import Any
 from zoo.artifact import WORK, Artifact, Workspace, fingerprint, finish
 from zoo.config import Options, Recipe
 from zoo.console import say
-from zoo.errors import RequestError, ZooError, unknown
+from zoo.errors import ReleaseRefused, RequestError, ZooError, unknown
 from zoo.lastrun import Track
 from zoo.library import Domain, load_domain, load_recipe
 from zoo.strict import Strict, identity_of
@@ -162,10 +162,15 @@ def train(run: Run, until: str | None = None) -> dict[str, Any]:
             artifact, skipped = run_step(run, load_step(name), done)
         except ZooError as e:
             track.failed(name, e)
+            if isinstance(e, ReleaseRefused):
+                steps.append({"step": name, "skipped": False, "seconds": round(time.monotonic() - began, 1)})
+                e.result |= {"artifact": None, "skipped": False, "steps": steps}
             raise
         done[name] = artifact
         result = {**artifact.result, "artifact": str(artifact.folder), "skipped": skipped}
         steps.append({"step": name, "skipped": skipped, "seconds": round(time.monotonic() - began, 1)})
+        if "stopped" in artifact.result:
+            steps[-1]["stopped"] = artifact.result["stopped"]
         track.done(name, artifact, skipped, steps[-1]["seconds"])
     track.ended()
     return {**result, "steps": steps}
