@@ -62,6 +62,12 @@ def test_help_imports_nothing_heavy():
         (["train", "medical", "--set", "ingest.exact_index_below=-1"], "ingest.exact_index_below is -1"),
         (["train", "medical", "--set", "steps=[ingest, ingest]"], "steps names ingest twice"),
         (["train", "medical", "--set", "steps=[]"], "steps names no step"),
+        (
+            ["train", "medical", "--set", "evaluate.suites=[general]"],
+            "the suite healthcare_exam_open that decides is not among",
+        ),
+        (["train", "medical", "--set", "evaluate.suites=[healthcare_exam_open]"], "the suite general that shows"),
+        (["train", "medical", "--set", "evaluate.limit={general: 299}"], "evaluate.limit.general is 299"),
         (["train", "medical", "--set", "steps=[annotate]"], "has annotate without ingest; add ingest to its steps"),
         (["train", "medical", "--set", "steps=[ingest, finetune]"], "has finetune without annotate"),
         (["train", "medical", "--set", "steps=[pretrain]"], "has pretrain without ingest"),

@@ -36,12 +36,14 @@ _OPTIONAL = {"pretrain"}  # taken into account where a recipe has it, and missed
 
 @dataclass(frozen=True)
 class Run:
-    """One request, checked: the domain, the recipe with every override applied, and where things go."""
+    """One request, checked: the domain, the recipe with every override applied, where things go, and the last step wanted
+    (None: the recipe's)."""
 
     domain: Domain
     recipe: Recipe
     options: Options
     workspace: Workspace
+    until: str | None = None
 
     @cached_property
     def base(self) -> Weights:
@@ -110,8 +112,8 @@ def load_step(name: str) -> Step:
     return step
 
 
-def prepare(domain: str, options: Options) -> Run:
-    """Everything that can be said to be wrong with a request is said here, before any work."""
+def prepare(domain: str, options: Options, until: str | None = None) -> Run:
+    """Everything that can be said to be wrong with a request that goes up to `until` is said here, before any work."""
     found = load_domain(domain, options.domain_path)
     found.check()
     recipe = load_recipe(
@@ -122,7 +124,8 @@ def prepare(domain: str, options: Options) -> Run:
             raise unknown(f"step in recipe {recipe.name}", name, STEPS)
     if sorted(recipe.steps, key=STEPS.index) != recipe.steps:
         raise RequestError(f"The recipe {recipe.name} lists its steps out of order; the order is {', '.join(STEPS)}.")
-    run = Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()))
+    run = Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()), until)
+    step_names(run, until)
     for name in recipe.steps:
         step = load_step(name)
         for needed in step.needs:

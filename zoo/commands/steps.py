@@ -50,7 +50,7 @@ def _command(verb: str) -> Callable[..., None]:
             base=base, teacher_url=teacher_url, teacher_model=teacher_model, settings=tuple(set_ or ()), seed=seed,
             offline=offline, domain_path=tuple(domain_path or ()),
         )  # fmt: skip
-        prepared = runs.prepare(domain, request)
+        prepared = runs.prepare(domain, request, last)
         if plan:
             entries = runs.plan(prepared, last)
             o.print_json({"plan": entries}) if json else _say_plan(entries)
