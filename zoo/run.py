@@ -9,9 +9,7 @@ from __future__ import annotations
 import fcntl
 import importlib
 import os
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +25,7 @@ from zoo.console import say
 from zoo.errors import ReleaseRefused, RequestError, ZooError, unknown
 from zoo.lastrun import Track
 from zoo.library import Domain, load_domain, load_recipe
+from zoo.memory import Peak
 from zoo.strict import Strict, identity_of
 from zoo.weights import Weights, resolve_base, resolve_embedder
 
@@ -192,7 +191,7 @@ def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact,
         return artifact, True
     say(f"{step.name}: {name}")
     job = Job(run, step, inputs, folder)
-    started, began = datetime.now(UTC), time.monotonic()
+    started, began, peak = datetime.now(UTC), time.monotonic(), Peak()
     with alone(job.work):
         result = step.run(job)
         record = {
@@ -200,7 +199,8 @@ def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact,
             "config": getattr(run.recipe, step.name).model_dump(mode="json"),
             "inputs": {n: {"fingerprint": a.record["fingerprint"], "content": a.content} for n, a in inputs.items()},
             "result": result, "seed": run.recipe.seed, "started": started.isoformat(), "ended": datetime.now(UTC).isoformat(),
-            "seconds": round(time.monotonic() - began, 2), "peak_memory_mb": peak_memory_mb(),
+            "seconds": round(time.monotonic() - began, 2), "peak_memory_mb": peak.mb,
+            "peak_memory_of": peak.of,
         }  # fmt: skip
         artifact = finish(folder, record)
     shutil.rmtree(folder / WORK, ignore_errors=True)
@@ -240,13 +240,6 @@ def alone(work: Path) -> Iterator[None]:
                     raise ZooError(f"Another zoo process is working in {work.parent}; wait for it or stop it.") from e
                 time.sleep(wait)
         yield
-
-
-def peak_memory_mb() -> int:
-    """The most this process, or one of its finished children, held in memory so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    most = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return int(most * unit / 2**20)
 
 
 def plan(run: Run, until: str | None = None) -> list[dict[str, Any]]:
