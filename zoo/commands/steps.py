@@ -39,7 +39,7 @@ def _command(verb: str) -> Callable[..., None]:
     ) -> None:  # fmt: skip
         from zoo import run as runs
 
-        if until and verb != "train":
+        if until is not None and verb != "train":
             raise RequestError(
                 f"`zoo {verb}` ends with {verb} and takes no --until; say `zoo train {domain} --until {until}`."
             )
