@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -47,7 +48,31 @@ def test_help_imports_nothing_heavy():
         (["train", "medical", "--source", "mts_dialg=x.jsonl"], "did you mean 'mts_dialog'?"),
         (["train", "medical", "--source", "mts_dialog=missing.jsonl"], "missing.jsonl"),
         (["train", "medical", "--corpus", "no-such-folder"], "no-such-folder"),
-        (["train", "medical", "--set", "finetune.rank=zero"], "finetune.rank"),
+        (["train", "medical", "--set", "finetune.rank=zero"], "finetune.rank is zero; it should be a whole number"),
+        (["train", "medical", "--set", "finetune.epochs=["], "'[' cannot be read as a value"),
+        (["train", "medical", "--set", "finetune.epochs=2024-13-45"], "cannot be read as a value"),
+        (["train", "medical", "--set", "finetune.epochs=.nan"], "a finite number"),
+        (["train", "medical", "--set", "finetune.epochs=.inf"], "a finite number"),
+        (
+            ["train", "medical", "--set", "evaluate.limit={general: 0}"],
+            "evaluate.limit.general is 0; it should be at least 1",
+        ),
+        (["train", "medical", "--set", "evaluate.limit={general: -4}"], "evaluate.limit.general is -4"),
+        (["train", "medical", "--set", "ingest.max_documents=-3"], "ingest.max_documents is -3"),
+        (["train", "medical", "--set", "ingest.exact_index_below=-1"], "ingest.exact_index_below is -1"),
+        (["train", "medical", "--set", "steps=[ingest, ingest]"], "steps names ingest twice"),
+        (["train", "medical", "--set", "steps=[]"], "steps names no step"),
+        (
+            ["train", "medical", "--set", "evaluate.suites=[general]"],
+            "the suite healthcare_exam_open that decides is not among",
+        ),
+        (["train", "medical", "--set", "evaluate.suites=[healthcare_exam_open]"], "the suite general that shows"),
+        (["train", "medical", "--set", "evaluate.limit={general: 299}"], "evaluate.limit.general is 299"),
+        (["train", "medical", "--set", "steps=[annotate]"], "has annotate without ingest; add ingest to its steps"),
+        (["train", "medical", "--set", "steps=[ingest, finetune]"], "has finetune without annotate"),
+        (["train", "medical", "--set", "steps=[pretrain]"], "has pretrain without ingest"),
+        (["train", "medical", "--set", "steps=[ingest, annotate, evaluate]"], "has evaluate without finetune"),
+        (["train", "medical", "--set", "steps=[ingest, annotate, finetune, release]"], "has release without evaluate"),
         (["trian", "medical"], "train"),
     ],
 )
@@ -56,6 +81,23 @@ def test_a_wrong_request_is_refused_before_any_work_with_the_nearest_name(args, 
     assert done.returncode == 2, done.stderr
     assert expected in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "ws").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bad.xlsx", b"no archive"), ("cut.xlsx", b"PK\x03\x04 and then nothing"), ("bad.parquet", b"no columns"),
+        ("bad.json", b"[1,"), ("number.json", b"5"), ("deep.json", b"[" * 100_000), ("bad.jsonl", b"{}\n[]\n"),
+        ("bytes.jsonl", b"\xff\xfe{}"), ("nul.csv", b'a,b\n"\x00'), ("wide.csv", b"a,b\n1,2,3\n"), ("empty.tsv", b""),
+    ],
+)  # fmt: skip
+def test_a_file_of_items_that_cannot_be_read_is_named_in_one_sentence(name, content, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(content)
+    done = zoo("train", "medical", "--suite-data", f"mts_dialog={path}", "--workspace", str(tmp_path / "ws"))
+    assert done.returncode == 2, done.stderr
+    assert name in done.stderr and len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "ws").exists()
 
 
@@ -89,6 +131,101 @@ def test_broken_plugins_are_listed_with_their_error_and_stop_nothing(tmp_path, m
     assert "nothing_of_that_name" in errors["finance"] and "No domain.yaml" in errors["empty"]
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "error"),
+    [
+        ("seeds.jsonl", b"{}\n{", "seeds.jsonl line 1 of finance: id is missing"),
+        ("seeds.jsonl", b"\n{", "seeds.jsonl line 2 of finance is not valid JSON"),
+        ("seeds.jsonl", b"\xff", "seeds.jsonl cannot be read"),
+        ("parsers.py", b"PARSERS = 5", "should be a list of zoo.api.Parser"),
+        ("parsers.py", b"PARSERS = [5]", "should be a list of zoo.api.Parser"),
+        ("parsers.py", b"", "has no PARSERS"),
+        ("verifiers.py", b"VERIFIERS = 5", "should map names to functions"),
+        ("verifiers.py", b"", "has no VERIFIERS"),
+        ("domain.yaml", b"{{ pubid", "sources.1.fields.0.id is not valid Jinja"),
+        ("domain.yaml", b"{{ pubid | no_such_filter }}", "No filter named 'no_such_filter'"),
+    ],
+)
+def test_a_plugin_with_broken_content_is_listed_with_its_error(file, content, error, tmp_path):
+    text = (folder("domains") / "healthcare" / "domain.yaml").read_text(encoding="utf-8")
+    text = text.replace("name: healthcare", "name: finance", 1).replace("[medical]", "[money]", 1)
+    (tmp_path / "finance").mkdir()
+    if file == "domain.yaml":
+        text = text.replace("{{ pubid }}", content.decode())
+    else:
+        (tmp_path / "finance" / file).write_bytes(content)
+    (tmp_path / "finance" / "domain.yaml").write_text(text, encoding="utf-8")
+    listed = zoo("list", "--json", "--workspace", str(tmp_path / "w"), "--domain-path", str(tmp_path / "finance"))
+    assert listed.returncode == 0, listed.stderr
+    answer = json.loads(listed.stdout)
+    assert [d["domain"] for d in answer["domains"]] == ["healthcare"]
+    assert error in answer["broken"][0]["error"] and answer["broken"][0]["name"] == "finance"
+    asked = zoo("train", "finance", "--domain-path", str(tmp_path / "finance"), "--workspace", str(tmp_path / "w"))
+    assert asked.returncode in {1, 2} and error in asked.stderr and len(asked.stderr.splitlines()) == 1
+    assert not (tmp_path / "w").exists()
+
+
+def hurt(workspace: Path, *args: str, error: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command that does nothing but fail, under the real `main`."""
+    code = (
+        "import sys, zoo.cli as c\n"
+        "def hurt(workspace: str = '', json: bool = False) -> None:\n"
+        f"    raise {error}\n"
+        "c.app.command('hurt')(hurt)\n"
+        "sys.argv[0] = 'zoo'; c.main()"
+    )
+    command = [sys.executable, "-c", code, "hurt", "--workspace", str(workspace), *args]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+
+
+def test_an_error_nobody_foresaw_is_one_sentence_and_a_log(tmp_path):
+    done = hurt(tmp_path, "--json", error="KeyError('deep inside')")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    (log,) = (tmp_path / "logs").iterdir()
+    assert str(log) in done.stderr and "KeyError: 'deep inside'" in done.stderr
+    assert str(log) in json.loads(done.stdout)["error"]
+    assert "Traceback" in log.read_text() and "raise KeyError" not in done.stderr
+    assert "Traceback" in hurt(tmp_path, error="KeyError('x')", ZOO_DEBUG="1").stderr
+
+
+@pytest.mark.parametrize("file", [False, True])
+def test_without_a_workspace_the_log_lies_in_the_temp_folder(file, tmp_path):
+    (tmp_path / "temp").mkdir()
+    if file:
+        (tmp_path / "ws").write_text("no folder")
+    done = hurt(tmp_path / "ws", error="RuntimeError()", TMPDIR=str(tmp_path / "temp"))
+    (log,) = (tmp_path / "temp").iterdir()
+    assert str(log) in done.stderr and (tmp_path / "ws").is_file() == file
+    nowhere = hurt(tmp_path / "ws", error="OSError(28, 'No space left on device')", TMPDIR=str(tmp_path / "none"))
+    assert nowhere.returncode == 1 and "No space left" in nowhere.stderr
+
+
+def test_only_what_can_go_on_says_so_when_interrupted(tmp_path):
+    done = hurt(tmp_path, "--json", error="KeyboardInterrupt")
+    assert done.returncode == 130 and done.stderr.splitlines() == ["zoo: interrupted"]
+    assert json.loads(done.stdout) == {"error": "interrupted"}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["train", "--json"], "Missing argument 'DOMAIN'"),
+        (["train", "medical", "--corpsu", "x", "--json"], "--corpus"),
+        (["trian", "medical", "--json"], "train"),
+        (["train", "medical", "--seed", "x", "--json"], "--seed"),
+    ],
+)
+def test_a_wrong_command_line_is_an_error_object_with_json(args, said):
+    done = zoo(*args)
+    assert done.returncode == 2 and done.stderr
+    assert said in json.loads(done.stdout)["error"]
+
+
+def test_a_steps_own_verb_takes_no_until(tmp_path):
+    done = zoo("ingest", "medical", "--until", "release", "--plan", "--workspace", str(tmp_path / "w"))
+    assert done.returncode == 2 and "zoo train medical --until release" in done.stderr
+
+
 def test_an_interruption_says_how_to_go_on_and_exits_130(tmp_path):
     code = "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"
     command = [sys.executable, "-c", code, "ingest", "medical", "--workspace", str(tmp_path), "--offline"]
@@ -102,6 +239,19 @@ def test_an_interruption_says_how_to_go_on_and_exits_130(tmp_path):
     process.send_signal(signal.SIGINT)
     assert "goes on from here" in process.communicate(timeout=60)[1]
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("broken", ["{", "{}"])
+def test_a_broken_record_is_named_with_what_to_do(broken, tmp_path):
+    place = tmp_path / "healthcare" / "releases" / "0.1.0"
+    place.mkdir(parents=True)
+    (place / "record.json").write_text(broken)
+    (tmp_path / "healthcare" / "run.json").write_text(broken)
+    for command in (("show", "medical"), ("list",), ("report", "medical")):
+        done = zoo(*command, "--workspace", str(tmp_path), "--json")
+        file = "run.json" if command[0] == "report" else "record.json"
+        assert done.returncode == 1 and file in json.loads(done.stdout)["error"], done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_show_without_a_release_says_how_to_make_one(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from zoo import run as runs
 from zoo.config import Options
-from zoo.errors import RequestError, ZooError
+from zoo.errors import ReleaseRefused, RequestError, ZooError
 from zoo.run import Job, Run, Step
 
 
@@ -20,7 +20,7 @@ class Toy:
 
     def __init__(self) -> None:
         self.ran: list[str] = []
-        self.failing = ""
+        self.failing = self.refusing = self.stopping = ""
         self.identities: dict[str, Any] = {}
 
     def step(self, name: str) -> Step:
@@ -36,8 +36,10 @@ class Toy:
         (job.work / "progress").write_text("half")
         if self.failing == job.step.name:
             raise ZooError("told to fail")
+        if self.refusing == job.step.name:
+            raise ReleaseRefused("told to refuse", {"gate": "refused"})
         (job.folder / "out.txt").write_text(f"{job.step.name} from {sorted(job.inputs)} {self.identities}")
-        return {"n": 1}
+        return {"n": 1, **({"stopped": "enough"} if self.stopping == job.step.name else {})}
 
 
 @pytest.fixture
@@ -54,11 +56,29 @@ def request(tmp_path: Path, **options: Any) -> Run:
 def test_steps_run_once_in_order_and_are_skipped_after(toy, tmp_path):
     first = runs.train(request(tmp_path))
     again = runs.train(request(tmp_path))
-    assert toy.ran == list(runs.STEPS)
+    assert toy.ran == request(tmp_path).recipe.steps
     assert [s["skipped"] for s in first["steps"]] == [False] * 5
     assert [s["skipped"] for s in again["steps"]] == [True] * 5
     assert first["artifact"] == again["artifact"]
     assert again["n"] == 1
+
+
+def test_a_step_that_stopped_at_its_budget_says_so_in_its_entry(toy, tmp_path):
+    toy.stopping = "annotate"
+    for _ in range(2):
+        result = runs.train(request(tmp_path), "finetune")
+        assert [s.get("stopped") for s in result["steps"]] == [None, "enough", None]
+        assert "stopped" not in result
+
+
+def test_a_refused_release_says_what_was_done_before_it(toy, tmp_path):
+    toy.refusing = "release"
+    with pytest.raises(ReleaseRefused) as refused:
+        runs.train(request(tmp_path))
+    result = refused.value.result
+    assert [s["step"] for s in result["steps"]] == request(tmp_path).recipe.steps
+    assert all(s["seconds"] >= 0 for s in result["steps"])
+    assert (result["gate"], result["artifact"], result["skipped"]) == ("refused", None, False)
 
 
 def test_until_stops_after_a_step(toy, tmp_path):
@@ -104,6 +124,15 @@ def test_a_file_that_went_missing_reruns_the_step(toy, tmp_path):
     assert toy.ran == ["ingest"]
 
 
+@pytest.mark.parametrize("broken", ["", "{", "[]", "{}", "\xff"])
+def test_a_step_whose_record_is_broken_is_run_again(toy, tmp_path, broken):
+    result = runs.train(request(tmp_path), "ingest")
+    (Path(result["artifact"]) / "record.json").write_bytes(broken.encode("latin-1"))
+    toy.ran.clear()
+    assert runs.train(request(tmp_path), "ingest")["skipped"] is False
+    assert toy.ran == ["ingest"]
+
+
 def test_two_processes_never_work_in_one_folder(toy, tmp_path, monkeypatch):
     run = request(tmp_path)
     step = toy.step("ingest")
@@ -134,7 +163,7 @@ def test_the_record_says_what_a_reader_needs(toy, tmp_path):
     assert record["inputs"]["ingest"]["content"]
     assert record["packages"]["srm-zoo"]
     assert record["files"]["out.txt"]["sha256"]
-    assert record["peak_memory_mb"] > 0
+    assert record["peak_memory_mb"] > 0 and record["peak_memory_of"] in {"step", "process so far"}
     assert str(tmp_path) not in json.dumps(record["identity"])
 
 

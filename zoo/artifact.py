@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from zoo.errors import ZooError
+
 R = TypeVar("R", bound=BaseModel)
 RECORD = "record.json"
 WORK = "work"  # a step's unfinished state lives here, and is removed when the step is done
@@ -103,7 +105,15 @@ class Artifact:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        return dict(json.loads((self.folder / RECORD).read_text(encoding="utf-8")))
+        """Raises ZooError where the file is none that `finish` wrote."""
+        path = self.folder / RECORD
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as e:
+            raise ZooError(f"{path} is broken ({e}); remove its folder, and what it held can be made again.") from e
+        if not isinstance(record, dict) or not {"files", "content", "result"} <= set(record):
+            raise ZooError(f"{path} is no record of a finished step; remove its folder, and it can be made again.")
+        return record
 
     @property
     def content(self) -> str:

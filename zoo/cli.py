@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
 
 import typer
 
 from zoo.commands import chat, doctor, list_, publish, pull, report, search, show, steps
 from zoo.console import say
 from zoo.errors import ReleaseRefused, ZooError
+from zoo.unexpected import sentence
 
 app = typer.Typer(
     name="zoo", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -34,17 +36,28 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    as_json = "--json" in sys.argv
     try:
         app()
     except ZooError as e:
         say(f"zoo: {e}")
-        if as_json:
-            result = e.result if isinstance(e, ReleaseRefused) else {"error": str(e)}
-            sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+        _print_error(e.result if isinstance(e, ReleaseRefused) else {"error": str(e)})
         sys.exit(e.exit_code)
     except SystemExit as e:
-        # typer makes this of a KeyboardInterrupt
-        if e.code == 130:
-            say("zoo: interrupted; the same command goes on from here")
+        if isinstance(e.__context__, typer.TyperException):  # a request that typer refused, and said so on stderr
+            _print_error({"error": e.__context__.format_message()})
+        if e.code == 130:  # typer makes this of a KeyboardInterrupt
+            goes_on = "; the same command goes on from here" if sys.argv[1] in steps.HELP else ""
+            say(f"zoo: interrupted{goes_on}")
+            _print_error({"error": f"interrupted{goes_on}"})
         raise
+    except Exception as e:
+        said = sentence(e)
+        say(f"zoo: {said}")
+        _print_error({"error": said})
+        sys.exit(1)
+
+
+def _print_error(result: dict[str, Any]) -> None:
+    """With --json, what stdout holds where a command did not end well."""
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")

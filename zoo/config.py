@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from zoo.api import Kind
 from zoo.strict import Strict, runtime
@@ -28,6 +28,18 @@ class Fields(Strict):
     choices: str = ""
     gold: str
     reasoning: str = ""
+
+    @field_validator("id", "question", "context", "choices", "gold", "reasoning")
+    @classmethod
+    def _compiles(cls, template: str) -> str:
+        from jinja2 import TemplateError
+        from jinja2.sandbox import SandboxedEnvironment
+
+        try:
+            SandboxedEnvironment().compile(template)
+        except TemplateError as e:
+            raise ValueError(f"is not valid Jinja: {e}") from e
+        return template
 
 
 class HubData(Strict):
@@ -90,9 +102,9 @@ class IngestSettings(Strict):
     max_file_mb: float = Field(64, gt=0)
     max_expanded_mb: float = Field(512, gt=0)
     near_duplicate: float = Field(0.85, gt=0, le=1)
-    max_documents: int | None = None
+    max_documents: int | None = Field(None, ge=1)
     embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
-    exact_index_below: int = 1_000_000
+    exact_index_below: int = Field(1_000_000, ge=0)
     timeout_s: float = runtime(60.0, gt=0)
     memory_mb: int = runtime(2048, ge=256)
     workers: int = runtime(0, ge=0)
@@ -170,7 +182,7 @@ class FinetuneSettings(TrainingSettings):
 
 class EvaluateSettings(Strict):
     suites: list[str] | None = None
-    limit: dict[str, int] = {}
+    limit: dict[str, Annotated[int, Field(ge=1)]] = {}
     few_shot: int = Field(4, ge=0)
     few_shot_generative: bool = False
     max_generated_tokens: int = Field(64, ge=1)
@@ -196,6 +208,15 @@ class Recipe(Strict):
     finetune: FinetuneSettings = FinetuneSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     release: ReleaseSettings = ReleaseSettings()
+
+    @field_validator("steps")
+    @classmethod
+    def _once(cls, steps: list[str]) -> list[str]:
+        if not steps:
+            raise ValueError("names no step, so there is nothing to do")
+        if twice := [s for s in steps if steps.count(s) > 1]:
+            raise ValueError(f"names {twice[0]} twice; each step runs once")
+        return steps
 
 
 # --- the options of a command ----------------------------------------------------------------------------------------

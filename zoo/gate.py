@@ -28,6 +28,23 @@ def gate_suite(run: Run) -> str:
     return run.recipe.release.suite or (named[0] if named else run.domain.config.gate.suite)
 
 
+def sure_refusals(run: Run) -> list[str]:
+    """The reasons for which the request's own settings already decide that the gate will refuse."""
+    from zoo.evaluation.suites import suite_ids
+
+    chosen, limit = suite_ids(run), run.recipe.evaluate.limit.get(GENERAL)
+    reasons = [
+        f"the suite {name} {why} is not among those evaluated; add it to evaluate.suites"
+        for name, why in ((gate_suite(run), "that decides"), (GENERAL, "that shows what the model forgot"))
+        if name not in chosen
+    ]
+    if limit is not None and limit < _GENERAL_ITEMS:
+        reasons.append(
+            f"evaluate.limit.{GENERAL} is {limit} and the gate needs {_GENERAL_ITEMS} items of it; raise or drop that limit"
+        )
+    return reasons
+
+
 def judge(run: Run, suites: list[dict[str, Any]]) -> Gate:
     """Holds evaluate's scores against the rule; every reason is a sentence with the numbers in it."""
     own = run.recipe.release.general_margin

@@ -71,8 +71,11 @@ class Track:
 
 
 def read_last(workspace: Workspace, domain: str) -> LastRun:
-    """Raises RequestError where no run of the domain is on record."""
+    """Raises RequestError where no run of the domain is on record, ZooError where the record is broken."""
     path: Path = workspace.root / domain / FILE
     if not path.is_file():
         raise RequestError(f"No run of {domain} is on record in {workspace.root}; `zoo train {domain}` makes one.")
-    return LastRun.model_validate_json(path.read_text(encoding="utf-8"))
+    try:
+        return LastRun.model_validate_json(path.read_bytes())
+    except ValueError as e:
+        raise ZooError(f"{path} is broken; `zoo train {domain}` writes it anew, with nothing done twice.") from e

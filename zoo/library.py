@@ -60,19 +60,37 @@ class Domain:
         except Exception as e:
             raise ZooError(f"{name}.py of the domain {self.name} cannot be imported: {type(e).__name__}: {e}.") from e
 
+    def _of_module(self, name: str, what: str) -> Any:
+        """`what` of the domain's `<name>.py`; None where it has no such file."""
+        if (module := self._module(name)) is None:
+            return None
+        if not hasattr(module, what):
+            raise ZooError(f"{name}.py of the domain {self.name} has no {what}.")
+        return getattr(module, what)
+
+    def check(self) -> None:
+        """Reads what is otherwise read once it is needed, the domain's own Python and seeds, and raises what is wrong with it."""
+        _ = self.parsers, self.verifiers, self.seeds
+
     @cached_property
     def parsers(self) -> list[Parser]:
         """The domain's own parsers, tried before the general ones."""
-        module = self._module("parsers")
-        return list(module.PARSERS) if module else []
+        found = self._of_module("parsers", "PARSERS")
+        if found is None:
+            return []
+        if not isinstance(found, (list, tuple)) or not all(isinstance(p, Parser) for p in found):
+            raise ZooError(f"PARSERS in parsers.py of the domain {self.name} should be a list of zoo.api.Parser.")
+        return list(found)
 
     @cached_property
     def verifiers(self) -> Mapping[str, Verifier]:
         """Verifier by kind of answer, as `domain.yaml` names them: the domain's own first, else the general ones."""
         from zoo.verifiers import VERIFIERS
 
-        module = self._module("verifiers")
-        known = {**VERIFIERS, **(module.VERIFIERS if module else {})}
+        own = self._of_module("verifiers", "VERIFIERS")
+        if own is not None and not (isinstance(own, dict) and all(map(callable, own.values()))):
+            raise ZooError(f"VERIFIERS in verifiers.py of the domain {self.name} should map names to functions.")
+        known = {**VERIFIERS, **(own or {})}
         for name in self.config.verifiers.values():
             if name not in known:
                 raise unknown(f"verifier of {self.name}", name, known)
@@ -83,12 +101,19 @@ class Domain:
         path = self.folder / "seeds.jsonl"
         if not path.is_file():
             return []
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [
-            validated(Example, json.loads(line), f"seeds.jsonl line {n} of {self.name}")
-            for n, line in enumerate(lines, 1)
-            if line.strip()
-        ]
+        try:
+            lines = path.read_bytes().decode("utf-8").split("\n")
+        except (OSError, UnicodeDecodeError) as e:
+            raise RequestError(f"{path} cannot be read: {e}.") from e
+        return [self._seed(line, n) for n, line in enumerate(lines, 1) if line.strip()]
+
+    def _seed(self, line: str, number: int) -> Example:
+        where = f"seeds.jsonl line {number} of {self.name}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as e:
+            raise RequestError(f"{where} is not valid JSON: {e}.") from e
+        return validated(Example, row, where)
 
     def prompt(self, annotator: str, name: str) -> str:
         """The text of a prompt: the domain's `prompts/<annotator>/<name>.j2` if it has one, else the annotator's own."""

@@ -60,7 +60,8 @@ def check_sources(run: Run) -> None:
 
 
 def columns_of(rows: list[RowDict]) -> set[str]:
-    return {c for row in rows[:_HEAD] for c in row}
+    """The names of the columns; what a CSV row has beyond its header has none."""
+    return {c for row in rows[:_HEAD] for c in row if isinstance(c, str)}
 
 
 def variant(source: SourceConfig, rows: list[RowDict], origin: str) -> Fields:

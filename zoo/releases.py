@@ -58,10 +58,10 @@ def find_release(workspace: Workspace, reference: str, domain_path: tuple[Path, 
             raise RequestError(f"{unknown('pulled repository', name, here)} `zoo pull {name}` fetches it from the Hub.")
         known = here[name]
     else:
-        name = load_domain(name, domain_path).name
+        given, name = name, load_domain(name, domain_path).name
         known = versions(workspace, name)
         if not known:
-            raise RequestError(f"{name} has no release in {workspace.root} yet; `zoo train {name}` makes one.")
+            raise RequestError(f"{name} has no release in {workspace.root} yet; `zoo train {given}` makes one.")
     version = version or list(known)[-1]
     if version not in known:
         raise unknown(f"version of {name}", version, known)

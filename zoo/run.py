@@ -9,9 +9,7 @@ from __future__ import annotations
 import fcntl
 import importlib
 import os
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,23 +22,27 @@ from typing import Any
 from zoo.artifact import WORK, Artifact, Workspace, fingerprint, finish
 from zoo.config import Options, Recipe
 from zoo.console import say
-from zoo.errors import RequestError, ZooError, unknown
+from zoo.errors import ReleaseRefused, RequestError, ZooError, unknown
 from zoo.lastrun import Track
 from zoo.library import Domain, load_domain, load_recipe
+from zoo.memory import Peak
 from zoo.strict import Strict, identity_of
 from zoo.weights import Weights, resolve_base, resolve_embedder
 
 STEPS = ("ingest", "annotate", "pretrain", "finetune", "evaluate", "release")
+_OPTIONAL = {"pretrain"}  # taken into account where a recipe has it, and missed by nobody where it has not
 
 
 @dataclass(frozen=True)
 class Run:
-    """One request, checked: the domain, the recipe with every override applied, and where things go."""
+    """One request, checked: the domain, the recipe with every override applied, where things go, and the last step wanted
+    (None: the recipe's)."""
 
     domain: Domain
     recipe: Recipe
     options: Options
     workspace: Workspace
+    until: str | None = None
 
     @cached_property
     def base(self) -> Weights:
@@ -109,9 +111,10 @@ def load_step(name: str) -> Step:
     return step
 
 
-def prepare(domain: str, options: Options) -> Run:
-    """Everything that can be said to be wrong with a request is said here, before any work."""
+def prepare(domain: str, options: Options, until: str | None = None) -> Run:
+    """Everything that can be said to be wrong with a request that goes up to `until` is said here, before any work."""
     found = load_domain(domain, options.domain_path)
+    found.check()
     recipe = load_recipe(
         options.recipe or found.config.recipe, options.settings, base=options.base, seed=options.seed
     )  # fmt: skip
@@ -120,9 +123,14 @@ def prepare(domain: str, options: Options) -> Run:
             raise unknown(f"step in recipe {recipe.name}", name, STEPS)
     if sorted(recipe.steps, key=STEPS.index) != recipe.steps:
         raise RequestError(f"The recipe {recipe.name} lists its steps out of order; the order is {', '.join(STEPS)}.")
-    run = Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()))
+    run = Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()), until)
+    step_names(run, until)
     for name in recipe.steps:
-        load_step(name).check(run)
+        step = load_step(name)
+        for needed in step.needs:
+            if needed not in recipe.steps and needed not in _OPTIONAL:
+                raise RequestError(f"The recipe {recipe.name} has {name} without {needed}; add {needed} to its steps.")
+        step.check(run)
     return run
 
 
@@ -156,10 +164,15 @@ def train(run: Run, until: str | None = None) -> dict[str, Any]:
             artifact, skipped = run_step(run, load_step(name), done)
         except ZooError as e:
             track.failed(name, e)
+            if isinstance(e, ReleaseRefused):
+                steps.append({"step": name, "skipped": False, "seconds": round(time.monotonic() - began, 1)})
+                e.result |= {"artifact": None, "skipped": False, "steps": steps}
             raise
         done[name] = artifact
         result = {**artifact.result, "artifact": str(artifact.folder), "skipped": skipped}
         steps.append({"step": name, "skipped": skipped, "seconds": round(time.monotonic() - began, 1)})
+        if "stopped" in artifact.result:
+            steps[-1]["stopped"] = artifact.result["stopped"]
         track.done(name, artifact, skipped, steps[-1]["seconds"])
     track.ended()
     return {**result, "steps": steps}
@@ -178,7 +191,7 @@ def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact,
         return artifact, True
     say(f"{step.name}: {name}")
     job = Job(run, step, inputs, folder)
-    started, began = datetime.now(UTC), time.monotonic()
+    started, began, peak = datetime.now(UTC), time.monotonic(), Peak()
     with alone(job.work):
         result = step.run(job)
         record = {
@@ -186,7 +199,8 @@ def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact,
             "config": getattr(run.recipe, step.name).model_dump(mode="json"),
             "inputs": {n: {"fingerprint": a.record["fingerprint"], "content": a.content} for n, a in inputs.items()},
             "result": result, "seed": run.recipe.seed, "started": started.isoformat(), "ended": datetime.now(UTC).isoformat(),
-            "seconds": round(time.monotonic() - began, 2), "peak_memory_mb": peak_memory_mb(),
+            "seconds": round(time.monotonic() - began, 2), "peak_memory_mb": peak.mb,
+            "peak_memory_of": peak.of,
         }  # fmt: skip
         artifact = finish(folder, record)
     shutil.rmtree(folder / WORK, ignore_errors=True)
@@ -195,7 +209,13 @@ def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact,
 
 
 def _damaged(artifact: Artifact) -> bool:
-    missing = [n for n, f in artifact.record["files"].items() if not _has_size(artifact.path(n), f["bytes"])]
+    try:
+        files = artifact.record["files"]
+    except ZooError:
+        say(f"  {artifact.folder.name}: its record.json is broken; the step is run again")
+        (artifact.folder / "record.json").unlink()
+        return True
+    missing = [n for n, f in files.items() if not _has_size(artifact.path(n), f["bytes"])]
     if missing:
         say(f"  {artifact.folder.name}: {missing[0]} is missing or has another size; the step is run again")
         (artifact.folder / "record.json").unlink()
@@ -220,13 +240,6 @@ def alone(work: Path) -> Iterator[None]:
                     raise ZooError(f"Another zoo process is working in {work.parent}; wait for it or stop it.") from e
                 time.sleep(wait)
         yield
-
-
-def peak_memory_mb() -> int:
-    """The most this process, or one of its finished children, held in memory so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    most = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return int(most * unit / 2**20)
 
 
 def plan(run: Run, until: str | None = None) -> list[dict[str, Any]]:

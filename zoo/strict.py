@@ -11,14 +11,28 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from zoo.errors import RequestError, unknown
 
 M = TypeVar("M", bound=BaseModel)
 
 
+# What pydantic says of a value, by its type of error, as a domain expert would: the key comes before it.
+_WORDS = {
+    "greater_than_equal": "should be at least {ge}", "greater_than": "should be more than {gt}",
+    "less_than_equal": "should be at most {le}", "less_than": "should be less than {lt}",
+    "literal_error": "should be {expected}", "missing": "is missing",
+    "finite_number": "should be a finite number", "int_from_float": "should be a whole number",
+    **dict.fromkeys(("int_type", "int_parsing"), "should be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false"), "string_type": "should be text",
+    "list_type": "should be a list", **dict.fromkeys(("dict_type", "model_type"), "should be a mapping of names to values"),
+}  # fmt: skip
+
+
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def runtime(default: Any, **constraints: Any) -> Any:
@@ -29,12 +43,16 @@ def runtime(default: Any, **constraints: Any) -> Any:
 def read_yaml(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        raise RequestError(f"{path.name} is not valid YAML{line}: {getattr(e, 'problem', e)}.") from e
     except (OSError, UnicodeDecodeError) as e:
         raise RequestError(f"{path} cannot be read: {e}.") from e
+    except (yaml.YAMLError, ValueError) as e:  # a date that does not exist is a ValueError
+        raise RequestError(f"{path.name} is not valid YAML{_why(e)}.") from e
+
+
+def _why(e: Exception) -> str:
+    mark = getattr(e, "problem_mark", None)
+    line = f" at line {mark.line + 1}" if mark and mark.line else ""
+    return f"{line}: {getattr(e, 'problem', None) or e}"
 
 
 def validated(model: type[M], data: Any, where: str) -> M:
@@ -48,7 +66,19 @@ def validated(model: type[M], data: Any, where: str) -> M:
         dotted = ".".join(str(p) for p in path)
         if first["type"] == "extra_forbidden":
             raise unknown(f"key in {where}{_under(path[:-1])}", str(path[-1]), keys_at(model, path[:-1])) from e
-        raise RequestError(f"{where}: {dotted or 'the file'}: {first['msg'].lower()}.") from e
+        raise RequestError(f"{where}: {dotted or 'the file'} {_said(first)}.") from e
+
+
+def _said(error: ErrorDetails) -> str:
+    """What is wrong with a value, and the value where it is short enough to be recognised."""
+    given = error.get("ctx", {})
+    if "error" in given:  # a check of our own
+        return str(given["error"])
+    if error["type"] not in _WORDS:
+        return f"cannot be used: {error['msg'].lower()}"
+    words = _WORDS[error["type"]].format(**given)
+    value = error["input"]
+    return f"is {value}; it {words}" if isinstance(value, (str, int, float)) and len(str(value)) < 40 else words
 
 
 def _under(path: list[Any]) -> str:
@@ -105,12 +135,18 @@ def with_settings(model: type[BaseModel], recipe: dict[str, Any], settings: tupl
         known = keys_at(model, seen)
         if known and parts[-1] not in known:
             raise unknown(f"setting{_under(seen)}", parts[-1], known)
-        node[parts[-1]] = _scalar(value)
+        node[parts[-1]] = _scalar(value, setting)
     return out
 
 
-def _scalar(value: str) -> Any:
-    parsed = yaml.safe_load(value)
+def _scalar(value: str, setting: str) -> Any:
+    try:
+        parsed = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError) as e:
+        raise RequestError(
+            f"--set {setting!r}: {value!r} cannot be read as a value; it takes a number, a word, or a list or mapping as in "
+            "YAML: [a, b], {a: 1}."
+        ) from e
     if isinstance(parsed, str):
         # YAML 1.1 reads 1e-4 as a string; people who type it mean the number.
         try:

@@ -28,8 +28,8 @@ def read_table(path: Path, limit: int | None = None) -> list[RowDict]:
         raise RequestError(f"{path.name} is no file of rows that can be read; the formats are {', '.join(SUFFIXES)}.")
     try:
         rows = list(islice(readers[suffix](path), limit))
-    except (OSError, ValueError, KeyError) as e:
-        raise RequestError(f"{path} cannot be read as {suffix[1:]}: {e}.") from e
+    except Exception as e:  # what a broken file makes a library raise has no end: archives, XML, column stores
+        raise RequestError(f"{path} cannot be read as {suffix[1:]}: {_first_line(e)}.") from e
     if not rows:
         raise RequestError(f"{path} holds no rows.")
     return rows
@@ -56,6 +56,8 @@ def _json(path: Path) -> Iterator[RowDict]:
             data = lists[0]
         else:
             data = [{KEY: k, **v} for k, v in data.items() if isinstance(v, dict)]
+    if not isinstance(data, list):
+        raise ValueError("it is neither a list nor an object")
     for row in data:
         if not isinstance(row, dict):
             raise ValueError("its items are not objects")

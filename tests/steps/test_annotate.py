@@ -16,8 +16,8 @@ import pytest
 
 from tests.fakes.teacher import Reply, serving
 from tests.steps.annotate_job import EXAM_QUESTION, annotate, job, make, passage_text
-from zoo.api import Citation, Example, Rejected
-from zoo.artifact import Artifact, Workspace
+from zoo.api import Citation, Example, Passage, Rejected
+from zoo.artifact import Artifact, Workspace, write_rows
 from zoo.config import AnnotateSettings
 from zoo.errors import ZooError
 from zoo.steps.annotate import STEP
@@ -299,6 +299,20 @@ def test_a_teacher_that_is_gone_stops_the_step(tmp_path: Path) -> None:
     ingest = make(tmp_path, 20)
     with pytest.raises(ZooError, match="does not answer: connection"):
         annotate(tmp_path, ingest, "http://127.0.0.1:9/v1", FAST.model_copy(update={"retries": 0}))
+
+
+def test_items_that_nobody_was_asked_about_do_not_hide_a_teacher_that_is_gone(tmp_path: Path) -> None:
+    ingest = make(tmp_path, 4, [seed(1)])
+    passages = list(ingest.rows("passages.jsonl", Passage))
+    short = passages[0].model_copy(update={"text": passages[0].text[:40], "end": passages[0].start + 40})
+    write_rows(ingest.path("passages.jsonl"), [short, *passages[1:]])
+    settings = FAST.model_copy(update={"retries": 0, "max_calls": 2})
+    with pytest.raises(ZooError, match="does not answer: connection"):
+        annotate(tmp_path, ingest, "http://127.0.0.1:9/v1", settings)
+    assert not list((tmp_path / "workspace" / "pharmacy" / "annotate").glob("*/record.json"))
+    with serving(right) as teacher:
+        asked = annotate(tmp_path, ingest, teacher.url, settings)
+        assert teacher.log and asked.result["calls"] == 2
 
 
 def test_the_fingerprint_holds_the_model_but_neither_address_nor_key(

@@ -161,8 +161,6 @@ def test_the_plan_counts_items_and_requests(tmp_path: Path, base: Path) -> None:
 
 
 def test_what_it_refuses(tmp_path: Path, base: Path) -> None:
-    with pytest.raises(RequestError, match="evaluates without finetune"):
-        STEP.check(a_run(tmp_path, base, ("steps=[ingest, annotate, evaluate]",)))
     with pytest.raises(RequestError, match="--suite-data mts_dialog=PATH"):
         STEP.check(a_run(tmp_path, base, suites=("mts_dialog",)))
     with pytest.raises(RequestError, match="No suite of healthcare is chosen"):

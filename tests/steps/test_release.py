@@ -14,10 +14,10 @@ from zoo.api import Example
 from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.card import licence_of
 from zoo.config import Options
-from zoo.errors import ReleaseRefused
+from zoo.errors import ReleaseRefused, RequestError
 from zoo.library import load_domain, load_recipe
 from zoo.releases import find_release, next_version, versions
-from zoo.run import Run, load_step, run_step
+from zoo.run import Run, load_step, prepare, run_step
 from zoo.weights import Weights
 
 
@@ -129,6 +129,37 @@ def test_the_gate_refuses_and_leaves_no_version(case, suites, reason):
     assert refused.value.exit_code == 3
     assert versions(case.run.workspace, "healthcare") == {}
     assert list(case.run.workspace.releases("healthcare").iterdir()) == []
+
+
+FEW = "evaluate.limit={general: 299}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ((FEW,), "evaluate.limit.general is 299 and the gate needs 300"),
+        (("evaluate.suites=[general]",), "healthcare_exam_open that decides is not among"),
+        (("evaluate.suites=[healthcare_exam_open]",), "general that shows what the model forgot is not among"),
+        (("evaluate.suites=[general, healthcare_exam_open]", "release.suite=pubmedqa"), "pubmedqa that decides"),
+    ],
+)
+def test_a_release_that_cannot_pass_is_refused_before_any_work(settings, reason):
+    for until in (None, "release"):
+        with pytest.raises(RequestError, match=reason):
+            prepare("medical", Options(settings=settings), until)
+    for until in ("ingest", "evaluate"):
+        prepare("medical", Options(settings=settings), until)
+    prepare("medical", Options(settings=(*settings, "release.override_gate=true")))
+    prepare("medical", Options(settings=(*settings, "steps=[ingest, annotate, finetune, evaluate]")))
+
+
+def test_a_release_that_may_pass_is_not_refused_before_the_work(tmp_path):
+    prepare("medical", Options(settings=("evaluate.limit={general: 300}",)))
+    rows = tmp_path / "pubmedqa.jsonl"
+    rows.write_text(
+        json.dumps(dict.fromkeys(("pmid", "QUESTION", "CONTEXTS", "final_decision", "LONG_ANSWER"), "x")) + "\n"
+    )
+    prepare("medical", Options(settings=("evaluate.suites=[general]",), suite_data={"pubmedqa": rows}))
 
 
 def test_an_overridden_gate_says_so_on_the_card(tmp_path):

@@ -61,7 +61,7 @@ def _versions(row: dict[str, Any]) -> str:
 def _fault(domain: Domain) -> Broken | None:
     """What is wrong with the domain's own Python or seeds, which are read only once they are needed."""
     try:
-        assert domain.parsers is not None and domain.verifiers and domain.seeds is not None
+        domain.check()
     except ZooError as e:
         return Broken(domain.name, str(domain.folder), str(e))
     return None

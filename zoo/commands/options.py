@@ -39,7 +39,7 @@ TeacherModel = Annotated[str | None, typer.Option("--teacher-model", help="The m
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the recipe: finetune.epochs=2.", metavar="KEY=VALUE")
 ]
-Until = Annotated[str | None, typer.Option("--until", help="Stop after this step.", metavar="STEP")]
+Until = Annotated[str | None, typer.Option("--until", help="Stop after this step (train alone).", metavar="STEP")]
 Plan = Annotated[bool, typer.Option("--plan", help="What would run and what it would spend; spends nothing.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Caches only: neither hub nor registry.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="The seed of everything drawn.")]

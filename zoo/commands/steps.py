@@ -10,6 +10,7 @@ import typer
 from zoo.commands import options as o
 from zoo.config import Options
 from zoo.console import say
+from zoo.errors import RequestError
 from zoo.workspace import workspace_path
 
 HELP = {
@@ -38,6 +39,10 @@ def _command(verb: str) -> Callable[..., None]:
     ) -> None:  # fmt: skip
         from zoo import run as runs
 
+        if until is not None and verb != "train":
+            raise RequestError(
+                f"`zoo {verb}` ends with {verb} and takes no --until; say `zoo train {domain} --until {until}`."
+            )
         last = until if verb == "train" else verb
         request = Options(
             workspace=workspace_path(workspace), recipe=recipe, corpus=tuple(corpus or ()),
@@ -45,7 +50,7 @@ def _command(verb: str) -> Callable[..., None]:
             base=base, teacher_url=teacher_url, teacher_model=teacher_model, settings=tuple(set_ or ()), seed=seed,
             offline=offline, domain_path=tuple(domain_path or ()),
         )  # fmt: skip
-        prepared = runs.prepare(domain, request)
+        prepared = runs.prepare(domain, request, last)
         if plan:
             entries = runs.plan(prepared, last)
             o.print_json({"plan": entries}) if json else _say_plan(entries)

@@ -185,6 +185,7 @@ class _Desk:
     annotators: dict[str, Annotator]
     kept: int = 0
     silent: int = 0
+    asked: int = 0  # items that cost a call: some are turned down before the teacher is asked
     unanswered: int = 0
 
     def annotator(self, item: Item) -> Annotator:
@@ -213,6 +214,7 @@ class _Desk:
             self.silent, self.unanswered = self.silent + 1, self.unanswered + 1
             if self.silent >= _SILENT:
                 raise self.gone(str(e)) from e
+        self.asked += bool(ask.calls)
         if isinstance(row, Example):
             self.kept += 1
             credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
@@ -240,8 +242,9 @@ async def _ask_all(
             rows = await in_order(items, desk.work, desk.most, settings.max_calls, settings.concurrency)
     finally:
         await teacher.close()
-    if rows and desk.unanswered == len(rows):
-        raise desk.gone(next(r.detail["error"] for r in rows if isinstance(r, Rejected)))
+    if desk.unanswered and desk.unanswered == desk.asked:
+        error = next(r.detail["error"] for r in rows if isinstance(r, Rejected) and r.reason == UNANSWERED)
+        raise desk.gone(error)
     for item, row in zip(items, rows, strict=False):
         work.add(row, keys.get(item.id, "") if isinstance(item, Question) else "")
     work.asked = len(rows)

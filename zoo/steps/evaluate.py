@@ -39,9 +39,6 @@ def _suites(run: Run) -> list[Suite]:
 
 
 def check(run: Run) -> None:
-    missing = [n for n in STEP.needs if n not in run.recipe.steps]
-    if missing:
-        raise RequestError(f"The recipe {run.recipe.name} evaluates without {missing[0]}; add it to its steps.")
     if not (suites := _suites(run)):
         raise RequestError(f"No suite of {run.domain.name} is chosen; name one with --suite.")
     for suite in suites:

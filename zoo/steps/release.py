@@ -11,18 +11,21 @@ from zoo.artifact import WORK, Artifact, digest_file, digest_text, pretty, write
 from zoo.card import write_card
 from zoo.console import say
 from zoo.errors import ReleaseRefused, RequestError, unknown
-from zoo.gate import gate_suite, judge
+from zoo.gate import gate_suite, judge, sure_refusals
 from zoo.library import folder as library_folder
 from zoo.releases import next_version, versions
-from zoo.run import Job, Run, Step
+from zoo.run import Job, Run, Step, step_names
 
 
 def check(run: Run) -> None:
     if gate_suite(run) not in run.domain.suite_ids:
         raise unknown(f"suite of {run.domain.name}", gate_suite(run), run.domain.suite_ids)
-    missing = [s for s in STEP.needs if s not in (*run.recipe.steps, "pretrain")]
-    if missing:
-        raise RequestError(f"The recipe {run.recipe.name} releases without {missing[0]}; a release needs it.")
+    wanted = STEP.name in step_names(run, run.until)
+    if wanted and not run.recipe.release.override_gate and (reasons := sure_refusals(run)):
+        raise RequestError(
+            f"This request would end in a refused release: {'; '.join(reasons)}. To do without a release, say --until "
+            "evaluate; to release it marked as such, --set release.override_gate=true."
+        )
 
 
 def identity(run: Run) -> dict[str, Any]:
