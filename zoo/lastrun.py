@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from zoo.artifact import Artifact, Workspace, write_atomic
 from zoo.errors import ReleaseRefused, RequestError, ZooError
@@ -71,8 +71,11 @@ class Track:
 
 
 def read_last(workspace: Workspace, domain: str) -> LastRun:
-    """Raises RequestError where no run of the domain is on record."""
+    """Raises RequestError where no run of the domain is on record, or the record is damaged."""
     path: Path = workspace.root / domain / FILE
     if not path.is_file():
         raise RequestError(f"No run of {domain} is on record in {workspace.root}; `zoo train {domain}` makes one.")
-    return LastRun.model_validate_json(path.read_text(encoding="utf-8"))
+    try:
+        return LastRun.model_validate_json(path.read_bytes())
+    except ValidationError as e:
+        raise RequestError(f"{path} is damaged; the next run of {domain} writes it anew.") from e
