@@ -17,6 +17,7 @@ import pytest
 from tests.fakes.hub import FakeHub, Fault, Repo, serving
 from zoo import run as runs
 from zoo.config import Options
+from zoo.embedding import load_embedder
 from zoo.errors import RequestError, ZooError
 from zoo.weights import NotOnDisk, Weights, resolve_base, resolve_embedder
 
@@ -131,6 +132,23 @@ def test_a_workspace_that_cannot_be_made_is_refused_as_the_command_line_shows_it
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert "--workspace" in json.loads(done.stdout)["error"] and "Traceback" not in done.stderr
+
+
+def test_a_gguf_file_that_cannot_be_dequantised_is_said_with_its_name_and_leaves_nothing(tmp_path):
+    with pytest.raises(ZooError, match=r"m\.gguf cannot be dequantised"):
+        resolve_base(str(gguf_file(tmp_path / "m.gguf")), tmp_path / "cache", offline=True)
+    assert not list((tmp_path / "cache").rglob("*.json"))
+
+
+def test_an_embedder_that_its_library_cannot_read_is_said_with_its_folder(tmp_path):
+    with pytest.raises(ZooError, match=r"embedder in .*/e cannot be loaded"):
+        load_embedder(model(tmp_path / "e"))
+
+
+def test_weights_that_cannot_be_written_are_said_with_their_place(tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(ZooError, match="cannot be written to"):
+        resolve_base(str(gguf_file(tmp_path / "m.gguf")), tmp_path / "cache", offline=True)
 
 
 # --- what was found before -------------------------------------------------------------------------------------------

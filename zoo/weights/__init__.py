@@ -85,12 +85,16 @@ def require_usable(role: Role, name: str) -> None:
     path = Path(name).expanduser()
     if path.is_dir():
         _require_whole(role, path)
-    elif path.exists():
-        if role != "base" or path.suffix.lower() != ".gguf":
-            raise RequestError(f"The {role} model {path} is a file that cannot be used as one; {_HINTS[role]}.")
+    elif _is_gguf(role, path):
         gguf.require_readable(path)
+    elif path.exists():
+        raise RequestError(f"The {role} model {path} is a file that cannot be used as one; {_HINTS[role]}.")
     elif name.lower().endswith(".gguf") or not is_repository(name):
         raise RequestError(f"There is no {role} model {name} on this disk, nor can it be ORG/NAME; {_HINTS[role]}.")
+
+
+def _is_gguf(role: Role, path: Path) -> bool:
+    return role == "base" and path.is_file() and path.suffix.lower() == ".gguf"
 
 
 def _require_whole(role: Role, folder: Path) -> None:
@@ -109,13 +113,13 @@ def _place_of(role: Role, name: str, cache: Path) -> Path:
 
 
 def _resolve(role: Role, name: str, cache: Path, offline: bool, fetch: bool) -> Weights:
-    require_usable(role, name)
     path = Path(name).expanduser()
+    if _is_gguf(role, path):
+        return _from_gguf(role, path, cache, fetch)
+    require_usable(role, name)
     if path.is_dir():
         path = path.resolve()
         return Weights(path.name, path, digest_of(path), card_licence(path), "local folder", None, False)
-    if path.exists():
-        return _from_gguf(role, path, cache, fetch)
     place = _place_of(role, name, cache)
     if found := _remembered(role, place):
         return found
