@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.errors import ZooError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -14,10 +16,19 @@ Embed = Callable[[list[str]], "np.ndarray[Any, Any]"]
 
 
 def load_embedder(folder: Path, batch_size: int = 32) -> Embed:
-    """The model in `folder`, on the GPU if there is one. It is read from there alone, whatever is cached elsewhere."""
+    """The model in `folder`, on the GPU if there is one. It is read from there alone, whatever is cached elsewhere.
+
+    Raises ZooError where sentence-transformers cannot read it.
+    """
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=False)
+    try:
+        model = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=False)
+    except Exception as e:  # the library lets through whatever the parsers of a dozen formats raise
+        reason = (str(e).strip().splitlines() or [type(e).__name__])[0].rstrip(".")
+        raise ZooError(
+            f"The embedder in {folder} cannot be loaded ({reason}); name another with --set ingest.embedder=FOLDER."
+        ) from e
 
     def embed(texts: list[str]) -> np.ndarray[Any, Any]:
         import numpy as np

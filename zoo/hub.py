@@ -22,9 +22,13 @@ _WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _REPOSITORY = re.compile(f"{_WORD}/{_WORD}")
 
 
+def is_repository(name: str) -> bool:
+    return bool(_REPOSITORY.fullmatch(name)) and "--" not in name and ".." not in name
+
+
 def repository(name: str) -> str:
     """`name` if it can be a repository of the Hub, which is ORG/NAME; else RequestError."""
-    if not _REPOSITORY.fullmatch(name) or "--" in name or ".." in name:
+    if not is_repository(name):
         raise RequestError(f"{name!r} is no repository: ORG/NAME, in letters, digits, and single '-', '_' and '.'.")
     return name
 

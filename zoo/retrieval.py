@@ -10,17 +10,28 @@ from zoo.artifact import Artifact, Workspace
 from zoo.embedding import Embed, load_embedder
 from zoo.errors import RequestError, ZooError
 from zoo.index import Index
+from zoo.lastrun import FILE, read_last
 from zoo.weights import resolve_embedder
 
 
 def last_ingest(workspace: Workspace, domain: str) -> Artifact:
-    """The domain's ingest artifact that was finished last. Raises RequestError if there is none."""
+    """The ingest artifact of the domain's last run, skipped or not; where that run has none (it failed, or its artifact
+    is gone), the one finished last. Raises RequestError if there is none."""
+    if (used := _of_last_run(workspace, domain)) and used.exists:
+        return used
     folders = [p.parent for p in (workspace.root / domain / "ingest").glob("*/record.json")]
     if not folders:
         raise RequestError(
             f"Nothing of {domain} has been ingested into {workspace.root}; run `zoo ingest {domain}` first."
         )
     return max((Artifact(f) for f in folders), key=lambda a: str(a.record["ended"]))
+
+
+def _of_last_run(workspace: Workspace, domain: str) -> Artifact | None:
+    if not (workspace.root / domain / FILE).is_file():
+        return None
+    steps = read_last(workspace, domain).steps
+    return next((Artifact(workspace.root / domain / s.artifact) for s in steps if s.step == "ingest"), None)
 
 
 def ingest_of(release: Artifact, workspace: Workspace, domain: str) -> Artifact:

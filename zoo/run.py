@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,8 @@ from zoo.lastrun import Track
 from zoo.library import Domain, load_domain, load_recipe
 from zoo.memory import Peak
 from zoo.strict import Strict, identity_of
-from zoo.weights import Weights, resolve_base, resolve_embedder
+from zoo.weights import NotOnDisk, Weights, require_usable, resolve_base, resolve_embedder
+from zoo.workspace import require_writable
 
 STEPS = ("ingest", "annotate", "pretrain", "finetune", "evaluate", "release")
 _OPTIONAL = {"pretrain"}  # taken into account where a recipe has it, and missed by nobody where it has not
@@ -36,22 +37,23 @@ _OPTIONAL = {"pretrain"}  # taken into account where a recipe has it, and missed
 @dataclass(frozen=True)
 class Run:
     """One request, checked: the domain, the recipe with every override applied, where things go, and the last step wanted
-    (None: the recipe's)."""
+    (None: the recipe's). Without `fetch`, weights that are not on this disk raise NotOnDisk."""
 
     domain: Domain
     recipe: Recipe
     options: Options
     workspace: Workspace
     until: str | None = None
+    fetch: bool = True
 
     @cached_property
     def base(self) -> Weights:
         """The base model on this disk; the first use may fetch it."""
-        return resolve_base(self.recipe.base, self.workspace.cache, self.options.offline)
+        return resolve_base(self.recipe.base, self.workspace.cache, self.options.offline, self.fetch)
 
     @cached_property
     def embedder(self) -> Weights:
-        return resolve_embedder(self.recipe.ingest.embedder, self.workspace.cache, self.options.offline)
+        return resolve_embedder(self.recipe.ingest.embedder, self.workspace.cache, self.options.offline, self.fetch)
 
 
 @dataclass(frozen=True)
@@ -125,12 +127,15 @@ def prepare(domain: str, options: Options, until: str | None = None) -> Run:
         raise RequestError(f"The recipe {recipe.name} lists its steps out of order; the order is {', '.join(STEPS)}.")
     run = Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()), until)
     step_names(run, until)
+    require_writable(run.workspace.root)
     for name in recipe.steps:
         step = load_step(name)
         for needed in step.needs:
             if needed not in recipe.steps and needed not in _OPTIONAL:
                 raise RequestError(f"The recipe {recipe.name} has {name} without {needed}; add {needed} to its steps.")
         step.check(run)
+    require_usable("base", recipe.base)
+    require_usable("embedder", recipe.ingest.embedder)
     return run
 
 
@@ -244,7 +249,8 @@ def alone(work: Path) -> Iterator[None]:
 
 def plan(run: Run, until: str | None = None) -> list[dict[str, Any]]:
     """For each step what is cached and what it would spend; spends nothing. A step whose inputs do not exist yet has no
-    fingerprint, and says so."""
+    fingerprint, nor has one that needs weights which would have to be fetched; the first such step lists them."""
+    run = replace(run, fetch=False)
     done: dict[str, Artifact] = {}
     out: list[dict[str, Any]] = []
     for name in step_names(run, until):
@@ -252,14 +258,27 @@ def plan(run: Run, until: str | None = None) -> list[dict[str, Any]]:
         inputs = {n: done[n] for n in step.needs if n in done}
         entry: dict[str, Any] = {"step": name, "fingerprint": None, "cached": False}
         if len(inputs) == len([n for n in step.needs if n in run.recipe.steps]):
-            entry["fingerprint"] = fingerprint(identity(run, step, inputs))
-            artifact = Artifact(step.folder(run, name, entry["fingerprint"]))
-            entry["cached"] = artifact.exists
-            if artifact.exists:
-                done[name] = artifact
+            try:
+                entry["fingerprint"] = fingerprint(identity(run, step, inputs))
+                artifact = Artifact(step.folder(run, name, entry["fingerprint"]))
+                entry["cached"] = artifact.exists
+                if artifact.exists:
+                    done[name] = artifact
+            except NotOnDisk:
+                entry["weights"] = _missing_weights(run)
         if not entry["cached"]:
             entry.update(step.plan(run, inputs))
         out.append(entry)
+    return out
+
+
+def _missing_weights(run: Run) -> list[dict[str, Any]]:
+    out = []
+    for role in ("base", "embedder"):
+        try:
+            getattr(run, role)
+        except NotOnDisk as e:
+            out.append(asdict(e.missing))
     return out
 
 

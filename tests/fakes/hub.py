@@ -164,6 +164,11 @@ class _Handler(BaseHTTPRequestHandler):
         names = [{"rfilename": n} for n in repo.commits[repo.head]]
         return {"_id": "0", "id": name, "sha": repo.head, "private": repo.private, "siblings": names, "tags": []}
 
+    def tree(self, name: str, revision: str) -> Any:
+        repo = self.repo(name)
+        files = repo.commits[repo.resolve(revision) or repo.head]
+        return [{"type": "file", "path": p, "size": len(d), "oid": oid(d, False)} for p, d in files.items()]
+
     def refs(self, name: str) -> Any:
         repo = self.repo(name)
         tags = [{"name": t, "ref": f"refs/tags/{t}", "targetCommit": oid} for t, oid in repo.tags.items()]
@@ -248,6 +253,7 @@ _ROUTES: list[tuple[str, Callable[..., Any]]] = [
     ("POST /api/repos/create", _Handler.create),
     ("POST /api/validate-yaml", _Handler.validate),
     (f"GET /api/models/{_NAME}(?:/revision/main)?", _Handler.info),
+    (f"GET /api/models/{_NAME}/tree/([^/]+)", _Handler.tree),
     (f"GET /api/models/{_NAME}/refs", _Handler.refs),
     (f"POST /api/models/{_NAME}/preupload/main", _Handler.preupload),
     (f"POST /api/models/{_NAME}/commit/main", _Handler.commit),

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from zoo.api import Document, Passage, Rejected
-from zoo.commands.search import last_ingest
 from zoo.errors import RequestError
 from zoo.reading.isolate import Confinement, Task, read_all
 from zoo.reading.journal import Journal
+from zoo.retrieval import last_ingest
 from zoo.run import Run, load_step, run_step
 
 STEP = load_step("ingest")

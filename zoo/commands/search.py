@@ -23,7 +23,7 @@ def search(
     offline: o.Offline = False,
     json: o.Json = False,
 ) -> None:
-    """Passages of the documents that were ingested last."""
+    """Passages of the documents of the last run."""
     from zoo.library import load_domain
     from zoo.retrieval import Retriever, last_ingest
 

@@ -53,7 +53,13 @@ def _command(verb: str) -> Callable[..., None]:
         prepared = runs.prepare(domain, request, last)
         if plan:
             entries = runs.plan(prepared, last)
-            o.print_json({"plan": entries}) if json else _say_plan(entries)
+            if json:
+                o.print_json({"plan": entries})
+            else:
+                from zoo.planned import sentences
+
+                for line in sentences(entries):
+                    say(line)
             return
         if verb == "train":
             from zoo.report import train_and_report
@@ -67,14 +73,6 @@ def _command(verb: str) -> Callable[..., None]:
             _say_result(result)
 
     return command
-
-
-def _say_plan(entries: list[dict[str, Any]]) -> None:
-    for e in entries:
-        rest = {k: v for k, v in e.items() if k not in {"step", "fingerprint", "cached"}}
-        state = "done, would be skipped" if e["cached"] else "would run"
-        spent = "; ".join(f"{k.replace('_', ' ')}: {v}" for k, v in rest.items())
-        say(f"{e['step']}: {state}{'; ' + spent if spent else ''}")
 
 
 def _say_result(result: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ from zoo.teachers.cache import Cache, CachedTeacher, Usage
 VERSION = 2
 _SILENT = 8  # items in a row without any answer, after which the teacher is taken to be gone
 UNANSWERED = "unanswered"
+_START_S, _LOCAL_CALL_S = 5.0, 2.3  # the local teacher with 135M parameters on two CPU cores; for the plan only
 _PROMPT_TOKENS = 400  # what a prompt takes beside the passage: the plan's estimate, no limit
 Item = Material | Question
 
@@ -94,11 +95,8 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     if passages is not None and settings.passages is not None:
         passages = min(passages, settings.passages)
     sources = material.question_sources(run)
-    out: dict[str, Any] = {
-        "seeds": len(run.domain.seeds) if settings.seeds else 0,
-        "passages": passages,
-        "sources": sources,
-    }
+    seeds = len(run.domain.seeds) if settings.seeds else 0
+    out: dict[str, Any] = {"seeds": seeds, "passages": passages, "sources": sources}
     out["teacher"] = endpoint.model if (endpoint := chosen(run)) else "local"
     out["questions"] = questions = _planned(run, sources)
     calls = settings.max_calls
@@ -110,6 +108,9 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     out["cost"] = None if endpoint else 0.0
     if calls is not None:
         out["tokens"] = {"in": calls * (run.recipe.ingest.passage_tokens + _PROMPT_TOKENS), "out": calls * tokens}
+    if calls is not None and not endpoint:
+        out["seconds"] = round(_START_S + _LOCAL_CALL_S * calls)
+        out["note"] = "rough: as 135M parameters answer on 2 CPU cores"
     return out
 
 

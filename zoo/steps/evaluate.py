@@ -33,6 +33,8 @@ from zoo.library import digest_files
 from zoo.prompting import offered, template_path
 from zoo.run import Job, Run, Step
 
+START_S, SCORED_S, WRITTEN_S = 15.0, 0.18, 0.65  # 135M parameters on two CPU cores; for the plan only
+
 
 def _suites(run: Run) -> list[Suite]:
     return [load_suite(run.domain, i) for i in suite_ids(run)]
@@ -54,10 +56,11 @@ def identity(run: Run) -> dict[str, Any]:
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
-    """Items and requests (likelihoods or answers asked of a model); None for suites whose items are on the Hub."""
+    """Items, requests (likelihoods or answers asked of a model) and seconds; None for suites whose items are on the
+    Hub, which are in no sum."""
     settings = run.recipe.evaluate
     counts: dict[str, int | None] = {}
-    requests = 0
+    requests, seconds = 0, START_S
     for suite in _suites(run):
         if not suite.local(run):
             counts[suite.id] = None
@@ -66,7 +69,9 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
         counts[suite.id] = len(questions)
         contestants = 3 if wants_shots(suite, questions, settings) else 2
         requests += contestants * sum(1 if suite.generates else len(offered(q)) for q in questions)
-    return {"suites": counts, "requests": requests}
+        seconds += contestants * len(questions) * (WRITTEN_S if suite.generates else SCORED_S)
+    note = "rough: as 135M parameters are scored on 2 CPU cores"
+    return {"suites": counts, "requests": requests, "seconds": round(seconds), "note": note}
 
 
 class _Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,19 @@ from zoo.artifact import Artifact, digest_file, write_rows
 from zoo.config import FinetuneSettings
 from zoo.console import say
 from zoo.errors import ZooError
+from zoo.material import question_sources
 from zoo.prompting import assistant_turn, template_path, user_turn
 from zoo.run import Job, Run, Step
 from zoo.training.batches import Layout, lay_out
 from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask
 from zoo.training.forms import forms
 from zoo.training.rows import Made, Template, TokenRow, make_rows, split, trained_share
+from zoo.weights import NotOnDisk
 
 FEWEST_VALIDATION = 8  # rows; a loss over fewer says too little to stop by
-TOKENS_PER_SECOND = 250.0  # 135M parameters in float32 on two CPU cores, measured; for the plan only
+TOKENS_PER_SECOND = 320.0  # 135M parameters in float32 on two CPU cores, measured; for the plan only
 CHARACTERS_PER_TOKEN = 4.0
+TEMPLATE_TOKENS = 30  # what a chat template writes around question and answer; for the plan only
 
 
 def check(run: Run) -> None:
@@ -32,20 +35,55 @@ def identity(run: Run) -> dict[str, Any]:
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
-    """Rows, tokens and seconds, estimated from the examples where they exist."""
+    """Rows, tokens, seconds and disk, estimated from the examples where they exist; before that from the seeds and the
+    most that the teacher can add, where that is known."""
     settings = run.recipe.finetune
-    if "annotate" not in inputs:
-        return {"rows": None, "tokens": settings.max_tokens, "seconds": None, "note": "known once annotate is done"}
+    speed = f"rough: at {TOKENS_PER_SECOND:.0f} tokens/s (135M parameters on 2 CPU cores)"
+    if "annotate" in inputs:
+        rows, tokens = _size(run, inputs["annotate"].rows("examples.jsonl", Example))
+        known = {"rows": rows, "note": speed}
+    elif run.recipe.annotate.max_calls is None or question_sources(run):
+        cap = settings.max_tokens
+        note = "known once annotate is done" + ("; the tokens are the recipe's cap" if cap else "")
+        return {"rows": None, "tokens": cap, "seconds": None, "disk_mb": _merged_mb(run), "note": note}
+    else:
+        seeds = run.domain.seeds if run.recipe.annotate.seeds else []
+        calls = run.recipe.annotate.max_calls
+        rows, tokens = _size(run, [_with_passage(s, run.recipe.ingest.passage_tokens) for s in seeds])
+        each = tokens / len(seeds) if seeds else settings.max_length * settings.epochs
+        tokens += round(calls * each)
+        known = {"rows": None, "note": f"if all {len(seeds)} seeds and {calls} calls give a row; {speed}"}
+    tokens = min(tokens, settings.max_tokens or tokens)
+    return {**known, "tokens": tokens, "seconds": round(tokens / TOKENS_PER_SECOND), "disk_mb": _merged_mb(run)}
+
+
+def _size(run: Run, examples: Iterable[Example]) -> tuple[int, int]:
+    """Rows that the examples make, and about how many tokens all epochs over them have."""
+    settings = run.recipe.finetune
     rows, characters = 0, 0
-    for example in inputs["annotate"].rows("examples.jsonl", Example):
+    for example in examples:
         for form in forms(example, settings, run.recipe.seed):
             user = user_turn(run.domain, example, context=form.context, reasoning=form.reasoning, options=form.options)
             characters += len(user) + len(assistant_turn(example.reasoning if form.reasoning else "", example.answer))
+            characters += sum(map(len, example.choices)) if settings.choice_loss else 0
             rows += 1
-    tokens = round(characters / CHARACTERS_PER_TOKEN * settings.epochs)
-    tokens = min(tokens, settings.max_tokens or tokens)
-    note = f"estimate, at {TOKENS_PER_SECOND:.0f} tokens/s (135M parameters on 2 CPU cores)"
-    return {"rows": rows, "tokens": tokens, "seconds": round(tokens / TOKENS_PER_SECOND), "note": note}
+    return rows, round((characters / CHARACTERS_PER_TOKEN + TEMPLATE_TOKENS * rows) * settings.epochs)
+
+
+def _with_passage(seed: Example, tokens: int) -> Example:
+    """The seed with as much context as a whole passage has, where it cites one."""
+    if seed.context or not seed.citations:
+        return seed
+    return seed.model_copy(update={"context": "word " * round(tokens * CHARACTERS_PER_TOKEN / 5)})
+
+
+def _merged_mb(run: Run) -> int | None:
+    """The merged model is as large as its base."""
+    try:
+        files = list(run.base.folder.glob("*.safetensors"))
+    except NotOnDisk as e:
+        return e.missing.disk_mb
+    return round(sum(p.stat().st_size for p in files) / 2**20)
 
 
 def run(job: Job) -> dict[str, Any]:

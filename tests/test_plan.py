@@ -1,0 +1,78 @@
+"""`--plan`: what would run, in sentences, fetching and writing nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.hub import serving
+from zoo.planned import clock, sentences
+
+COMMAND = [sys.executable, "-c", "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"]
+
+
+def planned(workspace: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, "train", "medical", "--plan", "--workspace", str(workspace), *args]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+    assert not workspace.exists()
+    return done
+
+
+def test_a_plan_without_weights_says_what_they_take_and_asks_nobody_for_them(tmp_path):
+    with serving() as hub:
+        where = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1"}
+        entries = json.loads(planned(tmp_path / "ws", "--json", **where).stdout)["plan"]
+        assert hub.log == []
+    assert [(e["fingerprint"], e["cached"]) for e in entries] == [(None, False)] * 5
+    assert [w["role"] for w in entries[0]["weights"]] == ["base", "embedder"]
+    assert entries[0]["weights"][0]["download_mb"] == 93
+    assert all("weights" not in e for e in entries[1:])
+
+
+def test_a_plan_offline_says_that_the_run_would_end_for_want_of_weights(tmp_path):
+    said = planned(tmp_path / "ws", "--offline").stderr
+    assert "--offline forbids to fetch them, so the run would end here" in said
+
+
+@pytest.mark.parametrize("args", [(), ("--teacher-url", "http://127.0.0.1:9/v1", "--teacher-model", "large")])
+def test_a_plan_is_sentences_for_people(tmp_path, args):
+    lines = planned(tmp_path / "ws", *args).stderr.splitlines()
+    text = "\n".join(lines)
+    assert not any(ugly in text for ugly in ("None", "{", "}", "[", "_mb"))
+    assert [line.partition(":")[0] for line in lines] == [
+        "weights", "weights", "ingest", "annotate", "finetune", "evaluate", "release", "in all",
+    ]  # fmt: skip
+    assert "27 documents" in text and "293 seeds" in text and "at most 16 calls" in text
+    assert "about 93 MB to download" in text
+    if args:
+        assert "calls of large" in text and "and the time of annotate" in text and "at the endpoint's price" in text
+
+
+def test_the_tokens_before_annotate_are_those_of_the_seeds_and_calls_not_the_cap(tmp_path):
+    def finetune(*args: str) -> dict[str, object]:
+        return {e["step"]: e for e in json.loads(planned(tmp_path / "ws", "--json", *args).stdout)["plan"]}["finetune"]
+
+    known = finetune()
+    assert 120_000 < known["tokens"] < 250_000 and known["seconds"] > 60
+    assert "293 seeds" in known["note"]
+    assert finetune("--set", "annotate.max_calls=0")["tokens"] < known["tokens"]
+    assert finetune("--set", "finetune.max_tokens=5000")["tokens"] == 5000
+    unknown = finetune("--set", "annotate.max_calls=null")
+    assert (unknown["tokens"], unknown["seconds"]) == (800_000, None) and "cap" in unknown["note"]
+
+
+def test_a_step_that_is_done_and_one_that_knows_nothing_are_said_in_a_line():
+    done = {"step": "ingest", "fingerprint": "f", "cached": True}
+    unknown = {"step": "finetune", "fingerprint": None, "cached": False, "rows": None, "tokens": None, "seconds": None}
+    assert list(sentences([done])) == ["ingest: done, would be skipped"]
+    assert list(sentences([done, unknown]))[1:] == ["finetune: would run", "in all: about 0 s and the time of finetune"]
+
+
+def test_times_are_rounded_to_what_a_reader_wants():
+    assert [clock(s) for s in (5, 119, 120, 1000, 7200)] == ["5 s", "119 s", "2 min", "17 min", "2.0 h"]
