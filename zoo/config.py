@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from zoo.api import Kind
 from zoo.strict import Strict, runtime
@@ -18,7 +18,9 @@ from zoo.strict import Strict, runtime
 class Fields(Strict):
     """How one variant of a question set's columns becomes our fields: Jinja over the row's columns.
 
-    `when` names the columns that must be present. `choices` renders to a JSON list, or is empty.
+    `when` names the columns that must be present. `choices` renders to a JSON list, or is empty. The right answer is
+    what `gold` renders to, or the choice whose number stands in the column that `gold_number` names. Copies of one set
+    count from 0 or from 1; the whole file tells which: a 0 occurs in it, or a number as high as there are choices.
     """
 
     when: list[str]
@@ -26,8 +28,15 @@ class Fields(Strict):
     question: str
     context: str = ""
     choices: str = ""
-    gold: str
+    gold: str = ""
+    gold_number: str = ""
     reasoning: str = ""
+
+    @model_validator(mode="after")
+    def _one_gold(self) -> Self:
+        if bool(self.gold) == bool(self.gold_number):
+            raise ValueError("fields give the right answer either as gold or as gold_number")
+        return self
 
 
 class HubData(Strict):

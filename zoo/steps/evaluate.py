@@ -177,4 +177,4 @@ def _pretty(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-STEP = Step("evaluate", 1, ("annotate", "finetune"), check, identity, plan, run)
+STEP = Step("evaluate", 2, ("annotate", "finetune"), check, identity, plan, run)
