@@ -102,7 +102,7 @@ def _item(suite: Suite, question: Question, sample: dict[str, Any], contestant: 
         response = str(sample["filtered_resps"][0])
         own = metric not in sample["metrics"]
         points = score(metric, suite.domain, question, response) if own else float(sample[metric])
-        prediction = prediction_of(question, response)
+        prediction = prediction_of(suite.domain, question, response)
     else:
         options = offered(question)
         values = [float(r[0]) for r in sample["filtered_resps"]]
