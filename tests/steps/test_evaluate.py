@@ -160,6 +160,22 @@ def test_the_plan_counts_items_and_requests(tmp_path: Path, base: Path) -> None:
     assert planned["requests"] == 3 * 16 + 3 * 16 + 2 * 3 + 3 * 20
 
 
+def test_the_suite_that_decides_has_the_base_with_shots_too(tmp_path: Path, base: Path) -> None:
+    rows = [{"File": f"{n}.txt", "CHQ": f"It itches {n}. Why?", "Summary": f"Why {n}?"} for n in range(3)]
+    data = tmp_path / "m.jsonl"
+    data.write_text("".join(json.dumps(r) + "\n" for r in rows))
+
+    done = inputs(tmp_path, base)
+
+    def planned(*settings: str) -> tuple[float, str]:
+        """Contestants that are asked, and the fingerprint."""
+        run = a_run(tmp_path, base, ("evaluate.suites=[]", *settings), suite_data={"meqsum": data})
+        return STEP.plan(run, {})["requests"] / len(rows), fingerprint(identity(run, STEP, done))
+
+    (decides, one), (does_not, other) = planned(), planned("release.suite=general")
+    assert (decides, does_not) == (3, 2) and one != other
+
+
 def test_what_it_refuses(tmp_path: Path, base: Path) -> None:
     with pytest.raises(RequestError, match="evaluates without finetune"):
         STEP.check(a_run(tmp_path, base, ("steps=[ingest, annotate, evaluate]",)))
