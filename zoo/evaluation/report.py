@@ -79,10 +79,15 @@ def table(suites: list[dict[str, Any]]) -> list[str]:
         rows.append((s["suite"], str(s["n"]), s["metric"], *cells, f"{s['model']:.3f}", gap))
     widths = [max(len(r[c]) for r in rows) for c in range(len(head))]
     lines = ["  " + "  ".join(cell.ljust(w) for cell, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    return lines + [f"  {s['suite']}: {said}" for s in suites if most_said(s)[1] > 0.5 and (said := leaning(s))]
+    return lines + [f"  {s['suite']}: {said}" for s in suites if leans(s) and (said := leaning(s))]
 
 
-def most_said(suite: dict[str, Any]) -> tuple[str, float]:
+def leans(suite: dict[str, Any]) -> bool:
+    """Whether the model says one and the same on more than half of the items."""
+    return _most_said(suite)[1] > 0.5
+
+
+def _most_said(suite: dict[str, Any]) -> tuple[str, float]:
     """The label that the model gives most often (the position of the option, for choices) and on which share of the
     items; none of 0 where answers are not counted."""
     shares: dict[str, float] = suite.get("predicted", {}).get(MODEL, {})
@@ -91,7 +96,7 @@ def most_said(suite: dict[str, Any]) -> tuple[str, float]:
 
 def leaning(suite: dict[str, Any]) -> str:
     """In words what the model says most often, beside how often that is right; empty where answers are not counted."""
-    said, share = most_said(suite)
+    said, share = _most_said(suite)
     if not share:
         return ""
     counted = f"{_ALONE[suite['trivial']]} scores {suite['baselines'][TRIVIAL]:.3f}"

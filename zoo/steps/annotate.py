@@ -29,7 +29,7 @@ from zoo.teachers import Unanswered, chosen, identity_of_teacher, open_teacher
 from zoo.teachers.budget import Outcome, in_order
 from zoo.teachers.cache import Cache, CachedTeacher, Usage
 
-VERSION = 2
+VERSION = 3
 _SILENT = 8  # items in a row without any answer, after which the teacher is taken to be gone
 UNANSWERED = "unanswered"
 _PROMPT_TOKENS = 400  # what a prompt takes beside the passage: the plan's estimate, no limit
@@ -136,7 +136,8 @@ def run(job: Job) -> dict[str, Any]:
     passages = corpus.sample(job.settings.passages, job.run.recipe.seed) if "documents" in _annotators(job.run) else []
     usage, price, model = asyncio.run(_ask_all(job, [*asked, *passages], keys, work))
     examples = _without_duplicates(job, work)
-    return _finish(job, work, examples, usage, {"teacher": model, "price": price, "passages": _count(corpus)})
+    about = {"passages": _count(corpus), "asked_passages": max(0, work.asked - len(asked))}
+    return _finish(job, work, examples, usage, {"teacher": model, "price": price, **about})
 
 
 def _count(corpus: material.Corpus) -> int:

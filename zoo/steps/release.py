@@ -90,6 +90,6 @@ def link_tree(source: Path, target: Path) -> None:
 
 
 STEP = Step(
-    name="release", version=1, needs=("ingest", "annotate", "pretrain", "finetune", "evaluate"),
+    name="release", version=2, needs=("ingest", "annotate", "pretrain", "finetune", "evaluate"),
     check=check, identity=identity, plan=plan, run=run, folder=place,
 )  # fmt: skip
