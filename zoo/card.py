@@ -9,7 +9,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from zoo.api import Document, Example, Kind
-from zoo.artifact import Artifact
+from zoo.artifact import Artifact, without_paths
 from zoo.evaluation.report import leaning, leans
 from zoo.gate import Gate
 from zoo.library import folder
@@ -121,5 +121,5 @@ def write_card(run: Run, inputs: dict[str, Artifact], version: str, gate: Gate, 
         kept_passages=kept_passages(examples), pretraining=pretraining, worse=worse(suites), said_most=said_most(suites),
         suites=suites, gate=gate, decision=decision, licence=licence, licence_why=why,
         steps={n: a.record for n, a in inputs.items()}, recipe=run.recipe,
-        settings={n: yaml.safe_dump(a.record["config"], sort_keys=False).strip() for n, a in inputs.items()},
+        settings={n: yaml.safe_dump(without_paths(a.record["config"]), sort_keys=False).strip() for n, a in inputs.items()},
     )  # fmt: skip

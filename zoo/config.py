@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from zoo.api import Kind
-from zoo.strict import Strict, runtime
+from zoo.strict import Strict, place, runtime
 
 # --- domain.yaml -----------------------------------------------------------------------------------------------------
 
@@ -100,11 +100,18 @@ class IngestSettings(Strict):
     max_expanded_mb: float = Field(512, gt=0)
     near_duplicate: float = Field(0.85, gt=0, le=1)
     max_documents: int | None = None
-    embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
+    embedder: str = place("sentence-transformers/all-MiniLM-L6-v2")
     exact_index_below: int = 1_000_000
     timeout_s: float = runtime(60.0, gt=0)
     memory_mb: int = runtime(2048, ge=256)
     workers: int = runtime(0, ge=0)
+
+    @field_validator("embedder")
+    @classmethod
+    def _from_anywhere(cls, value: str) -> str:
+        """A folder in full: `zoo search` looks for it again, from whatever folder it is called."""
+        path = Path(value).expanduser()
+        return str(path.resolve()) if path.exists() else value
 
 
 class AnnotateSettings(Strict):

@@ -158,7 +158,7 @@ def train(run: Run, until: str | None = None) -> dict[str, Any]:
             track.failed(name, e)
             raise
         done[name] = artifact
-        result = {**artifact.result, "artifact": str(artifact.folder), "skipped": skipped}
+        result = {**artifact.printed, "artifact": str(artifact.folder), "skipped": skipped}
         steps.append({"step": name, "skipped": skipped, "seconds": round(time.monotonic() - began, 1)})
         track.done(name, artifact, skipped, steps[-1]["seconds"])
     track.ended()

@@ -111,7 +111,8 @@ def test_what_it_leaves(tmp_path: Path, base: Path, capsys: pytest.CaptureFixtur
     assert native["model"]["results"]["pubmedqa"]["acc,none"] == pytest.approx(by_id["pubmedqa"]["model"], abs=1e-6)
     said = capsys.readouterr()
     assert f"healthcare_exam: 4 of its {EXAM} items" in said.err and "zero-shot" in said.err and not said.out
-    text = json.dumps([native, items])
+    assert result["items"] == "items.jsonl"
+    text = json.dumps([native, items, artifact.record])
     assert str(tmp_path) not in text
     assert run_step(run, STEP, done)[1]
 

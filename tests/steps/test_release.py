@@ -169,6 +169,17 @@ def test_the_card_is_valid_metadata_and_says_what_was_measured(case):
     assert "2 quote not found" in card
     assert "not the Hub repository's own files" in card
     assert str(case.root) not in card
+    assert str(case.root) not in artifact.path("record.json").read_text()
+
+
+def test_a_release_names_a_folder_of_this_disk_by_its_name(case):
+    inputs = case.inputs(GOOD)
+    where = str(case.root / "models" / "minilm")
+    record = {"fingerprint": "i", "config": {"embedder": where}, "result": READ}
+    artifact, _ = run_step(case.run, load_step("release"), {**inputs, "ingest": finish(case.root / "ingest", record)})
+    assert "embedder: minilm\n" in artifact.path("README.md").read_text()
+    assert json.loads(artifact.path("steps.json").read_text())["ingest"]["config"]["embedder"] == "minilm"
+    assert not [n for n in ("README.md", "steps.json", "record.json") if str(case.root) in artifact.path(n).read_text()]
 
 
 def card_of(case: Case, suites: list[dict[str, Any]]) -> str:

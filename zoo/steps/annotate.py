@@ -83,7 +83,7 @@ def identity(run: Run) -> dict[str, Any]:
         "seeds": run.domain.digest_of("seeds.jsonl"),
         "sources": material.identity_of_questions(run),
         "suites": material.identity_of_suites(run),
-        "embedder": run.recipe.ingest.embedder,
+        "embedder": run.embedder.digest,
     }
 
 
@@ -289,7 +289,7 @@ def _finish(job: Job, work: Work, examples: list[Example], usage: Usage, more: d
         "tokens": {"in": usage.tokens_in, "out": usage.tokens_out},
         "by_origin": dict(Counter(e.origin for e in examples)),
         "by_source": dict(Counter(e.source for e in examples)), **more,
-        "files": {n: str(job.folder / f"{n}.jsonl") for n in ("examples", "rejected")},
+        "files": {n: f"{n}.jsonl" for n in ("examples", "rejected")},
     }  # fmt: skip
     if work.stopped:
         result["stopped"] = work.stopped

@@ -172,7 +172,7 @@ def run(job: Job) -> dict[str, Any]:
     write_atomic(job.folder / "scores.json", _pretty(results))
     for line in table(results):
         say(line)
-    return {"suites": results, "items": str(job.folder / "items.jsonl")}
+    return {"suites": results, "items": "items.jsonl"}
 
 
 def _pretty(data: Any) -> str:
