@@ -9,7 +9,7 @@ import pytest
 
 from zoo.api import Passage
 from zoo.artifact import Artifact, fingerprint, finish, read_rows, write_rows
-from zoo.config import AnnotateSettings, FinetuneSettings
+from zoo.config import AnnotateSettings, FinetuneSettings, IngestSettings
 from zoo.strict import identity_of
 
 
@@ -19,6 +19,14 @@ def test_a_fingerprint_does_not_depend_on_order_and_refuses_what_is_not_plain_da
     for vague in (Path("x"), {1, 2}, float("nan"), object()):
         with pytest.raises((TypeError, ValueError)):
             fingerprint({"a": vague})
+
+
+def test_where_the_embedder_lies_stays_out_of_the_identity(tmp_path, monkeypatch):
+    one, two = (IngestSettings(embedder=name) for name in ("a", "b"))
+    assert identity_of(one) == identity_of(two) != identity_of(IngestSettings(passage_tokens=100))
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert IngestSettings(embedder="a").embedder == str(tmp_path / "a")
 
 
 def test_runtime_settings_stay_out_of_the_identity():

@@ -10,6 +10,7 @@ import pytest
 from zoo.artifact import Workspace
 from zoo.config import Fields, Options, SourceConfig
 from zoo.errors import RequestError, ZooError
+from zoo.evaluation.suites import load_suite
 from zoo.library import load_domain, load_recipe
 from zoo.questions import check_sources, load_questions, questions_of, suite_questions
 from zoo.run import Run
@@ -45,7 +46,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "medmcqa": [
-        {"id": "12", "question": "Which?", "opa": "a1", "opb": "b1", "opc": "c1", "opd": "d1", "cop": 2, "exp": None},
+        {"id": "12", "question": "Which?", "opa": "a1", "opb": "b1", "opc": "c1", "opd": "d1", "cop": 4, "exp": None},
+        {"id": "12", "question": "Which?", "opa": "d1", "opb": "b1", "opc": "c1", "opd": "a1", "cop": 0},
     ],
     "mmlu_medical": [
         {"subject": "anatomy", "split": "dev", "index": 12, "question": "Which?", "A": "a1", "B": "b1", "C": "c1",
@@ -62,7 +64,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
 }  # fmt: skip
 GOLD = {
-    "pubmedqa": "yes", "medqa": "Ask", "medmcqa": "c1", "mmlu_medical": "c1", "mts_dialog": "ROS",
+    "pubmedqa": "yes", "medqa": "Ask", "medmcqa": "d1", "mmlu_medical": "c1", "mts_dialog": "ROS",
     "meqsum": "How is an itch treated?", "medquad": "A thing.",
 }  # fmt: skip
 
@@ -121,6 +123,47 @@ def test_the_formats_of_files(tmp_path: Path) -> None:
     book.save(tmp_path / "a.xlsx")
     for suffix in ("jsonl", "json", "csv", "parquet", "xlsx"):
         assert read_table(tmp_path / f"a.{suffix}") == rows, suffix
+
+
+def medmcqa_rows(numbers: list[Any]) -> list[dict[str, Any]]:
+    return [{**ROWS["medmcqa"][0], "id": str(n), "question": f"{n}?", "cop": cop} for n, cop in enumerate(numbers)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "golds"),
+    [
+        ([1, 4, 2], ["a1", "d1", "b1"]), ([1, 0, 3], ["b1", "a1", "d1"]), (["1", "4"], ["a1", "d1"]),
+        ([2.0, 4.0], ["b1", "d1"]),
+    ],
+)  # fmt: skip
+def test_the_file_tells_whether_choices_are_counted_from_0_or_1(
+    numbers: list[Any], golds: list[str], tmp_path: Path
+) -> None:
+    path = written(tmp_path / "rows.jsonl", medmcqa_rows(numbers))
+    questions, rejected = load_questions(a_run(tmp_path, sources={"medmcqa": path}), "medmcqa")
+    assert [q.gold for q in questions] == golds and not rejected
+
+
+@pytest.mark.parametrize("number", [-1, 5, None, "x"])
+def test_a_number_of_no_choice_is_rejected(number: Any, tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.jsonl", medmcqa_rows([4, number]))
+    questions, rejected = load_questions(a_run(tmp_path, sources={"medmcqa": path}), "medmcqa")
+    assert [q.gold for q in questions] == ["d1"] and [r.reason for r in rejected] == ["empty gold"]
+
+
+@pytest.mark.parametrize(("numbers", "holds"), [([1, 2, 3], "neither"), ([0, 4], "both")])
+def test_numbers_that_do_not_tell_are_refused_before_any_work(numbers: list[int], holds: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.jsonl", medmcqa_rows(numbers))
+    with pytest.raises(RequestError, match=rf"cop in rows\.jsonl .* cannot be told: it holds {holds} a 0"):
+        check_sources(a_run(tmp_path, sources={"medmcqa": path}))
+    with pytest.raises(RequestError, match=holds):
+        load_suite(load_domain("medical"), "medmcqa").check(a_run(tmp_path, suite_data={"medmcqa": path}))
+
+
+def test_fields_give_the_right_answer_in_one_way() -> None:
+    for more in ({}, {"gold": "{{ a }}", "gold_number": "a"}):
+        with pytest.raises(ValueError, match="either as gold or as gold_number"):
+            Fields(when=["a"], id="", question="{{ a }}", **more)
 
 
 def test_a_json_file_that_maps_ids_to_rows(tmp_path: Path) -> None:

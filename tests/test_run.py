@@ -39,7 +39,8 @@ class Toy:
         if self.refusing == job.step.name:
             raise ReleaseRefused("told to refuse", {"gate": "refused"})
         (job.folder / "out.txt").write_text(f"{job.step.name} from {sorted(job.inputs)} {self.identities}")
-        return {"n": 1, **({"stopped": "enough"} if self.stopping == job.step.name else {})}
+        stopped = {"stopped": "enough"} if self.stopping == job.step.name else {}
+        return {"n": 1, "files": {"out": "out.txt"}, "items": "out.txt", "folder": ".", **stopped}
 
 
 @pytest.fixture
@@ -131,6 +132,17 @@ def test_a_step_whose_record_is_broken_is_run_again(toy, tmp_path, broken):
     toy.ran.clear()
     assert runs.train(request(tmp_path), "ingest")["skipped"] is False
     assert toy.ran == ["ingest"]
+
+
+def test_a_workspace_that_was_moved_prints_its_own_places(toy, tmp_path):
+    runs.train(request(tmp_path))
+    (tmp_path / "ws").rename(tmp_path / "moved")
+    result = runs.train(runs.prepare("medical", Options(workspace=tmp_path / "moved")))
+    artifact = Path(result["artifact"])
+    assert all(s["skipped"] for s in result["steps"]) and artifact.is_relative_to(tmp_path / "moved")
+    assert result["files"] == {"out": str(artifact / "out.txt")} and result["items"] == str(artifact / "out.txt")
+    assert result["folder"] == str(artifact)
+    assert str(tmp_path) not in (artifact / "record.json").read_text()
 
 
 def test_two_processes_never_work_in_one_folder(toy, tmp_path, monkeypatch):

@@ -22,13 +22,18 @@ CASES: list[tuple[Kind, str, list[str], str, list[str]]] = [
         "Rather than insulin, metformin is the first choice.", "I would choose metformin",
         "the best answer is metformin since glipizide causes hypoglycaemia",
         "Unlike insulin, metformin is oral. So metformin.", "A is wrong. C is wrong. So B.", "most likely B",
+        "A is probably wrong, so B.", "B. Metformin; glipizide is probably the second choice.", "A is perhaps second; the answer is B",
+        "It is B, probably because metformin is cheap.", "Maybe A at first. No, B.", "B. Metformin. Probably A comes later.",
     ]),
     ("choice", "Metformin", DRUGS, "wrong", [
         "A", "A or B", "A and B", "B or C", "either A or B", "not B", "Metformin or insulin", "Insulin, metformin",
         "B. Insulin", "", "I do not know", "Metformin plus insulin", "It could be B", "B ... no, A", "A/B",
         "Perhaps metformin", "none", "D. Metformin plus insulin", "both A and B", "B, C",
         "Metformin and glipizide", "metformin is not the answer", "<think>B</think>A", "<think>B", "B, no, A.",
-        "The answer is A or B",
+        "The answer is A or B", "Probably B", "B or maybe A", "It is probably B", "The answer is probably B",
+        "Probably the answer is B", "Maybe B", "B, maybe A", "B (or possibly A)", "B, probably.", "B, I guess",
+        "I guess it is B", "presumably metformin", "B, perhaps also A", "Perhaps the answer is B",
+        "Metformin, or maybe glipizide", "B or even A",
     ]),
     ("choice", "B", DRUGS, "right", [
         "Metformin",
@@ -53,12 +58,12 @@ CASES: list[tuple[Kind, str, list[str], str, list[str]]] = [
     ]),
     ("yes_no_maybe", "yes", [], "right", [
         "Yes", "yes.", "Yes, because there is no evidence against it.", "The answer is yes", "Answer: Yes",
-        "No, wait, yes.", "<think>\nno\n</think>\n\nYes", "**Yes**", "I would say yes.",
+        "Is it so? Yes.", "No, wait, yes.", "<think>\nno\n</think>\n\nYes", "**Yes**", "I would say yes.",
         "No. On second thought, yes.", "So the answer is: yes.",
     ]),
     ("yes_no_maybe", "yes", [], "wrong", [
         "No", "Maybe", "yes and no", "yes or no", "Yes/No", "", "It depends", "Yes. No wait, no.", "not yes",
-        "maybe yes", "possibly yes", "No evidence supports it", "There is no doubt",
+        "maybe yes", "probably yes", "possibly yes", "No evidence supports it", "There is no doubt",
     ]),
     ("yes_no_maybe", "no", [], "right", [
         "No, there is no evidence.", "The answer is no, since yes would need proof.",
@@ -200,8 +205,46 @@ CASES: list[tuple[Kind, str, list[str], str, list[str]]] = [
     ("number", "6.5%", [], "right", [
         "HbA1c of 6.5%", "The HbA1c is 6.5%",
     ]),
-    ("number", "two", [], "abstain", [
+    ("number", "several", [], "abstain", [
         "2",
+    ]),
+    ("number", "two", [], "right", [
+        "2", "two", "Two of them",
+    ]),
+    ("number", "3 tablets", [], "right", [
+        "three tablets", "Three", "The answer is three tablets.", "Give three tablets a day", "not two but three tablets",
+        "3 tablets, in two doses",
+    ]),
+    ("number", "3 tablets", [], "wrong", [
+        "two tablets", "two or three tablets", "two to three tablets", "between two and three", "probably three tablets",
+        "thirteen tablets", "three-quarters of a tablet", "thirty-three tablets", "three hundred tablets", "2 or three",
+    ]),
+    ("number", "three hours", [], "right", [
+        "3 hours", "180 minutes", "three hours", "3 h",
+    ]),
+    ("number", "150 mg", [], "right", [
+        "one hundred and fifty milligrams", "a hundred fifty mg", "One hundred fifty milligrams",
+    ]),
+    ("number", "2500", [], "right", [
+        "two thousand five hundred", "two thousand and five hundred patients", "twenty-five hundred",
+    ]),
+    ("number", "2.5 hours", [], "right", [
+        "two and a half hours",
+    ]),
+    ("number", "25%", [], "right", [
+        "twenty-five percent", "twenty five per cent",
+    ]),
+    ("number", "2 million", [], "right", [
+        "two million",
+    ]),
+    ("number", "5 mg", [], "right", [
+        "One should give 5 mg", "Three drugs can be given; the dose is 5 mg",
+    ]),
+    ("number", "1", [], "wrong", [
+        "no one knows", "the one that is given first", "one of them", "two",
+    ]),
+    ("number", "1 tablet", [], "right", [
+        "one tablet", "only one",
     ]),
     ("number", "65", [], "right", [
         "age 65 years", "65 years",

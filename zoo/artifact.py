@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -23,6 +23,7 @@ from zoo.errors import ZooError
 R = TypeVar("R", bound=BaseModel)
 RECORD = "record.json"
 WORK = "work"  # a step's unfinished state lives here, and is removed when the step is done
+_PLACES = ("folder", "items", "files")  # of a step's result
 _PACKAGES = (
     "srm-zoo", "torch", "transformers", "tokenizers", "peft", "trl", "datasets", "accelerate", "lm-eval", "unstructured",
     "pypdfium2", "faiss-cpu", "sentence-transformers", "openai", "huggingface-hub", "numpy",
@@ -122,8 +123,16 @@ class Artifact:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What the step printed."""
+        """What the step left to say. Its places (`folder`, `items`, `files`) are relative to this folder."""
         return dict(self.record["result"])
+
+    @property
+    def printed(self) -> dict[str, Any]:
+        """The result with its places as they are on this disk now, wherever the step was run."""
+        return {k: self._here(v) if k in _PLACES else v for k, v in self.result.items()}
+
+    def _here(self, place: Any) -> Any:
+        return {n: self._here(p) for n, p in place.items()} if isinstance(place, dict) else str(self.folder / place)
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -148,6 +157,17 @@ def content_of(files: dict[str, dict[str, Any]]) -> str:
 def pretty(data: dict[str, Any]) -> str:
     """JSON as records are written: for people to read."""
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def without_paths(value: Any) -> Any:
+    """The same plain data with only the last part of every absolute path: where it lay here is nobody else's business."""
+    if isinstance(value, dict):
+        return {k: without_paths(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [without_paths(v) for v in value]
+    if isinstance(value, str) and PurePath(value).is_absolute():
+        return PurePath(value).name
+    return value
 
 
 def finish(folder: Path, record: dict[str, Any]) -> Artifact:

@@ -8,14 +8,21 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from zoo.api import Example
-from zoo.artifact import Artifact
+from zoo.api import Document, Example, Kind
+from zoo.artifact import Artifact, without_paths
+from zoo.evaluation.report import leaning, leans
 from zoo.gate import Gate
 from zoo.library import folder
 from zoo.run import Run
 
 # Licences under which a derived model may carry its base's licence; any other makes the release's own `other`.
 PERMISSIVE = {"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "public-domain"}
+_TASKS: dict[Kind, str] = {
+    "choice": "choosing one of several options", "yes_no_maybe": "answering yes, no or maybe",
+    "short": "answering in a few words", "number": "answering with a number and its unit",
+    "label": "giving a text its label", "summary": "putting a text in one sentence",
+}  # fmt: skip
+_BASELINES = {"zero_shot": "the base, zero-shot", "few_shot": "the base, few-shot", "trivial": "the trivial answer"}
 
 
 def data_by_source(examples: list[Example]) -> list[dict[str, Any]]:
@@ -27,14 +34,52 @@ def data_by_source(examples: list[Example]) -> list[dict[str, Any]]:
     return [{**dict(zip(keys, key, strict=True)), "rows": n} for key, n in sorted(counts.items())]
 
 
+def tasks(examples: list[Example]) -> list[tuple[str, int]]:
+    """What the examples ask for, in words, and how many do so, the most frequent first."""
+    return [(_TASKS[kind], n) for kind, n in Counter(e.kind for e in examples).most_common()]
+
+
+def kept_passages(examples: list[Example]) -> int:
+    """Passages that an example was written from and that passed every check."""
+    return len({c.passage for e in examples if e.origin == "document" for c in e.citations})
+
+
+def pretraining_data(run: Run, inputs: dict[str, Artifact]) -> list[dict[str, Any]]:
+    """Texts of continued pretraining by source and licence; none where the recipe does without it."""
+    if "pretrain" not in inputs:
+        return []
+    counts = Counter((d.source, d.licence) for d in inputs["ingest"].rows("documents.jsonl", Document))
+    rows = [{"source": s, "licence": licence, "texts": f"{n} documents"} for (s, licence), n in sorted(counts.items())]
+    hub = run.recipe.pretrain.replay.hub
+    general = {"source": hub.dataset, "licence": "not known"} if hub else {"source": "SRM Zoo", "licence": "Apache-2.0"}
+    return [*rows, {**general, "texts": "general texts against forgetting"}]
+
+
+def worse(suites: list[dict[str, Any]]) -> list[str]:
+    """A sentence for each suite on which the model is surely worse than the strongest baseline."""
+    return [
+        f"On `{s['suite']}` the model ({s['model']:.3f}) is worse than {_BASELINES[s['baseline']]} "
+        f"({s['baselines'][s['baseline']]:.3f}): difference {d['value']:+.3f}, 95% interval {d['low']:+.3f} to {d['high']:+.3f} "
+        f"over {s['n']} items."
+        for s in suites
+        if (d := s["difference"])["high"] < 0
+    ]
+
+
+def said_most(suites: list[dict[str, Any]]) -> list[str]:
+    """For each suite of labels, and each other on which the model leans, what it says most often."""
+    shown = (s for s in suites if s["trivial"] == "majority" or leans(s))
+    return [f"`{s['suite']}`: {said}." for s in shown if (said := leaning(s))]
+
+
 def licence_of(base: str, rows: list[dict[str, Any]]) -> tuple[str, str]:
     """(licence id, why): the base's own where every source allows it, else `other`."""
     odd = sorted({r["licence"] for r in rows if r["licence"].lower() not in PERMISSIVE})
     if odd:
-        return "other", f"some training rows come under: {', '.join(odd)}"
+        return "other", f"some training data come under: {', '.join(odd)}"
     if base == "unknown":
         return "other", "the licence of the base is not known"
-    return base.lower(), "the base's licence; every source of training rows allows it"
+    return base.lower(), "the base's licence; every source of training data allows it"
 
 
 def model_index(name: str, suites: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -55,9 +100,10 @@ def model_index(name: str, suites: list[dict[str, Any]]) -> list[dict[str, Any]]
 def write_card(run: Run, inputs: dict[str, Artifact], version: str, gate: Gate, decision: str) -> str:
     """The card of a release as Markdown with the Hub's metadata in front."""
     config, base = run.domain.config, run.base
-    rows = data_by_source(list(inputs["annotate"].rows("examples.jsonl", Example)))
+    examples = list(inputs["annotate"].rows("examples.jsonl", Example))
+    rows, pretraining = data_by_source(examples), pretraining_data(run, inputs)
     suites = inputs["evaluate"].result["suites"]
-    licence, why = licence_of(base.licence, rows)
+    licence, why = licence_of(base.licence, [*rows, *pretraining])
     name = f"{config.name}-{version}"
     metadata: dict[str, Any] = {"language": config.languages, "license": licence}
     if licence == "other":
@@ -71,7 +117,9 @@ def write_card(run: Run, inputs: dict[str, Artifact], version: str, gate: Gate, 
     template = env.from_string((folder("model_cards") / "card.md.j2").read_text(encoding="utf-8"))
     return template.render(
         metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True), domain=config, version=version, base=base,
-        rows=rows, suites=suites, gate=gate, decision=decision, licence=licence, licence_why=why,
+        rows=rows, tasks=tasks(examples), with_text=sum(bool(e.context) for e in examples),
+        kept_passages=kept_passages(examples), pretraining=pretraining, worse=worse(suites), said_most=said_most(suites),
+        suites=suites, gate=gate, decision=decision, licence=licence, licence_why=why,
         steps={n: a.record for n, a in inputs.items()}, recipe=run.recipe,
-        settings={n: yaml.safe_dump(a.record["config"], sort_keys=False).strip() for n, a in inputs.items()},
+        settings={n: yaml.safe_dump(without_paths(a.record["config"]), sort_keys=False).strip() for n, a in inputs.items()},
     )  # fmt: skip

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from zoo.api import Kind
-from zoo.strict import Strict, runtime
+from zoo.strict import Strict, place, runtime
 
 # --- domain.yaml -----------------------------------------------------------------------------------------------------
 
@@ -18,7 +18,9 @@ from zoo.strict import Strict, runtime
 class Fields(Strict):
     """How one variant of a question set's columns becomes our fields: Jinja over the row's columns.
 
-    `when` names the columns that must be present. `choices` renders to a JSON list, or is empty.
+    `when` names the columns that must be present. `choices` renders to a JSON list, or is empty. The right answer is
+    what `gold` renders to, or the choice whose number stands in the column that `gold_number` names. Copies of one set
+    count from 0 or from 1; the whole file tells which: a 0 occurs in it, or a number as high as there are choices.
     """
 
     when: list[str]
@@ -26,10 +28,11 @@ class Fields(Strict):
     question: str
     context: str = ""
     choices: str = ""
-    gold: str
+    gold: str = ""
+    gold_number: str = ""
     reasoning: str = ""
 
-    @field_validator("id", "question", "context", "choices", "gold", "reasoning")
+    @field_validator("id", "question", "context", "choices", "gold", "gold_number", "reasoning")
     @classmethod
     def _compiles(cls, template: str) -> str:
         from jinja2 import TemplateError
@@ -40,6 +43,12 @@ class Fields(Strict):
         except TemplateError as e:
             raise ValueError(f"is not valid Jinja: {e}") from e
         return template
+
+    @model_validator(mode="after")
+    def _one_gold(self) -> Self:
+        if bool(self.gold) == bool(self.gold_number):
+            raise ValueError("fields give the right answer either as gold or as gold_number")
+        return self
 
 
 class HubData(Strict):
@@ -103,11 +112,18 @@ class IngestSettings(Strict):
     max_expanded_mb: float = Field(512, gt=0)
     near_duplicate: float = Field(0.85, gt=0, le=1)
     max_documents: int | None = Field(None, ge=1)
-    embedder: str = "sentence-transformers/all-MiniLM-L6-v2"
+    embedder: str = place("sentence-transformers/all-MiniLM-L6-v2")
     exact_index_below: int = Field(1_000_000, ge=0)
     timeout_s: float = runtime(60.0, gt=0)
     memory_mb: int = runtime(2048, ge=256)
     workers: int = runtime(0, ge=0)
+
+    @field_validator("embedder")
+    @classmethod
+    def _from_anywhere(cls, value: str) -> str:
+        """A folder in full: `zoo search` looks for it again, from whatever folder it is called."""
+        path = Path(value).expanduser()
+        return str(path.resolve()) if path.exists() else value
 
 
 class AnnotateSettings(Strict):

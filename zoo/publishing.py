@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.artifact import RECORD, Artifact, Workspace, content_of, digest_text, pretty
+from zoo.artifact import RECORD, Artifact, Workspace, content_of, pretty
 from zoo.console import say
 from zoo.errors import RequestError, ZooError
 from zoo.hub import asking, published, repository, repository_of
@@ -78,19 +78,16 @@ def publish(
 
 
 def bundled(artifact: Artifact) -> Bundle:
-    """The release as it is published: without paths of this machine, and without an adapter that fits no base of the Hub.
+    """The release as it is published: without an adapter that fits no base of the Hub.
 
     The published record has the digests of exactly the published files.
     """
     entries: dict[str, dict[str, Any]] = dict(artifact.record["files"])
     left_out = [n for n in entries if n.startswith(_ADAPTER)] if not _fits_hub_base(artifact) else []
     files: dict[str, Path | str] = {n: artifact.path(n) for n in entries if n not in left_out}
-    steps = pretty(without_paths(json.loads(artifact.path("steps.json").read_text(encoding="utf-8"))))
-    files["steps.json"] = steps
     entries = {n: e for n, e in entries.items() if n in files}
-    entries["steps.json"] = {"sha256": digest_text(steps), "bytes": len(steps.encode())}
     record = {**artifact.record, "files": entries, "content": content_of(entries), "left_out": left_out}
-    files[RECORD] = pretty(without_paths(record))
+    files[RECORD] = pretty(record)
     return Bundle(files, left_out)
 
 
@@ -98,17 +95,6 @@ def _fits_hub_base(artifact: Artifact) -> bool:
     """An adapter names a revision of its base only where it was trained on that revision's own files."""
     config = artifact.path(_ADAPTER) / "adapter_config.json"
     return config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("revision") is not None
-
-
-def without_paths(value: Any) -> Any:
-    """The same plain data with only the last part of every absolute path: where it lay here is nobody else's business."""
-    if isinstance(value, dict):
-        return {k: without_paths(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [without_paths(v) for v in value]
-    if isinstance(value, str) and PurePath(value).is_absolute():
-        return PurePath(value).name
-    return value
 
 
 def _api() -> HfApi:

@@ -56,7 +56,13 @@ def check_sources(run: Run) -> None:
             if not path.exists():
                 raise RequestError(f"There is nothing at {path}, where --source {source_id} should lie.")
         else:
-            variant(source, read_table(path, _HEAD), path.name)
+            check_table(source, path)
+
+
+def check_table(source: SourceConfig, path: Path) -> None:
+    """Refuses a file whose columns, or whose numbers of the right choices, do not fit the source."""
+    if variant(source, read_table(path, _HEAD), path.name).gold_number:
+        _Mapping(source, read_table(path), path.name)
 
 
 def columns_of(rows: list[RowDict]) -> set[str]:
@@ -80,7 +86,7 @@ def questions_of(source: SourceConfig, rows: list[RowDict], origin: str) -> tupl
     """`rows` as questions, and those that are none with the reason. Ids are `<source>-<the authors' id>`, unique."""
     if source.answer is None:
         raise RequestError(f"The source {source.id} does not say its kind of answers (answer: choice, label, ...).")
-    make = _Mapping(source, variant(source, rows, origin))
+    make = _Mapping(source, rows, origin)
     kept: list[Question] = []
     rejected: list[Rejected] = []
     seen: Counter[str] = Counter()
@@ -103,16 +109,41 @@ def questions_of(source: SourceConfig, rows: list[RowDict], origin: str) -> tupl
 
 
 class _Mapping:
-    """One variant's Jinja templates, compiled."""
+    """The Jinja templates, compiled, of the variant that fits `rows`, and from where these count the right choices."""
 
-    def __init__(self, source: SourceConfig, fields: Fields) -> None:
+    def __init__(self, source: SourceConfig, rows: list[RowDict], origin: str) -> None:
         from jinja2 import StrictUndefined
         from jinja2.sandbox import SandboxedEnvironment
 
         env = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         self.source = source
+        self.fields = variant(source, rows, origin)
         names = ("id", "question", "context", "choices", "gold", "reasoning")
-        self.templates = {name: env.from_string(getattr(fields, name)) for name in names}
+        self.templates = {name: env.from_string(getattr(self.fields, name)) for name in names}
+        self.first = self._counted_from(rows, origin) if self.fields.gold_number else 0
+
+    def _counted_from(self, rows: list[RowDict], origin: str) -> int:
+        """0 or 1: the number that `rows` give the first choice. RequestError where they do not tell."""
+        column = self.fields.gold_number
+        zero = any(_number(row.get(column)) == 0 for row in rows)
+        last = any(self._is_last(row) for row in rows)
+        if zero == last:
+            found = (
+                "both a 0 and a number as high as there are choices; mend the file"
+                if zero
+                else "neither a 0 nor a number as high as there are choices; take a file of more rows"
+            )
+            raise RequestError(
+                f"Whether {column} in {origin} counts the choices from 0 or from 1 cannot be told: it holds {found}."
+            )
+        return 0 if zero else 1
+
+    def _is_last(self, row: RowDict) -> bool:
+        try:
+            choices = _choices(self.templates["choices"].render(row))
+        except Exception:  # rejected with its reason when it is mapped
+            return False
+        return bool(choices) and _number(row.get(self.fields.gold_number)) == len(choices)
 
     def __call__(self, row: RowDict, n: int) -> tuple[Question | None, str]:
         """The row as a question, or why it is none."""
@@ -124,6 +155,10 @@ class _Mapping:
         kind = self.source.answer
         assert kind is not None
         gold = text["gold"].lower() if kind == "yes_no_maybe" else text["gold"]
+        if self.fields.gold_number:
+            number = _number(row.get(self.fields.gold_number))
+            at = -1 if number is None else number - self.first
+            gold = choices[at] if 0 <= at < len(choices) else ""
         if reason := _fault(kind, text["question"], gold, choices):
             return None, reason
         own = text["id"] or str(n)
@@ -148,6 +183,14 @@ def _fault(kind: str, question: str, gold: str, choices: list[str]) -> str:
         if gold not in choices:
             return "gold not among choices"
     return ""
+
+
+def _number(value: Any) -> int | None:
+    """A whole number as JSON, CSV or Parquet give it."""
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _choices(rendered: str) -> list[str]:

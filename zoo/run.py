@@ -174,7 +174,7 @@ def train(run: Run, until: str | None = None) -> dict[str, Any]:
                 e.result |= {"artifact": None, "skipped": False, "steps": steps}
             raise
         done[name] = artifact
-        result = {**artifact.result, "artifact": str(artifact.folder), "skipped": skipped}
+        result = {**artifact.printed, "artifact": str(artifact.folder), "skipped": skipped}
         steps.append({"step": name, "skipped": skipped, "seconds": round(time.monotonic() - began, 1)})
         if "stopped" in artifact.result:
             steps[-1]["stopped"] = artifact.result["stopped"]

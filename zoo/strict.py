@@ -1,7 +1,7 @@
 """YAML that people write, read strictly: an unknown key is refused with the nearest name, a wrong value in one sentence.
 
 Settings decide a step's fingerprint. Those marked `runtime` (time, memory, processes) change how a step runs but not what it leaves,
-and stay out of it.
+and stay out of it; so do those marked `place`, in whose stead the step's identity has a digest.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from zoo.errors import RequestError, unknown
 
 M = TypeVar("M", bound=BaseModel)
+_NOT_IDENTITY: dict[str, JsonValue] = {"identity": False}
 
 
 # What pydantic says of a value, by its type of error, as a domain expert would: the key comes before it.
@@ -37,7 +38,12 @@ class Strict(BaseModel):
 
 def runtime(default: Any, **constraints: Any) -> Any:
     """A setting about time, memory or processes: kept in the record, not in the fingerprint."""
-    return Field(default, json_schema_extra={"runtime": True}, **constraints)
+    return Field(default, json_schema_extra=_NOT_IDENTITY, **constraints)
+
+
+def place(default: Any) -> Any:
+    """A setting that says where something lies: kept in the record, not in the fingerprint, which has its digest."""
+    return Field(default, json_schema_extra=_NOT_IDENTITY)
 
 
 def read_yaml(path: Path) -> Any:
@@ -157,10 +163,6 @@ def _scalar(value: str, setting: str) -> Any:
 
 
 def identity_of(settings: BaseModel) -> dict[str, Any]:
-    """The part of a step's settings that decides what it leaves (all but those marked `runtime`)."""
-    skip = {
-        name
-        for name, info in type(settings).model_fields.items()
-        if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("runtime")
-    }
+    """The part of a step's settings that decides what it leaves (all but those marked `runtime` or `place`)."""
+    skip = {name for name, info in type(settings).model_fields.items() if info.json_schema_extra == _NOT_IDENTITY}
     return settings.model_dump(mode="json", exclude=skip)

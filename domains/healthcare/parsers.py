@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -154,16 +155,35 @@ class _Walk:
         label, caption = _prose(_first(node, "label"), self.targets), _first(node, "caption")
         heading = _prose(_first(node, "title"), self.targets) or (_prose(caption, self.targets, blocks=True))
         self.text(" ".join(filter(None, (label, heading))))
-        rows: list[list[str]] = []
-        for row in (r for r in node.iter() if _name(r) in {"tr", "row"}):
+        named = [r for part in node.iter() if _name(part) == "thead" for r in _children(part, "tr", "row")]
+        rows = [self._head(named)] if named else []
+        for row in (r for r in node.iter() if _name(r) in {"tr", "row"} and r not in named):
             cells: list[str] = []
             for cell in _children(row, "td", "th", "entry"):
                 cells += [_prose(cell, self.targets, blocks=True), *[""] * (_span(cell) - 1)]
             rows.append(cells)
-        if made := make_table(rows):
+        if made := make_table(rows, header=True if named else None):
             self.found.append(made)
         if (foot := _first(node, "table-wrap-foot")) is not None:
             self.text(_prose(foot, self.targets, blocks=True))
+
+    def _head(self, rows: list[Any]) -> list[str]:
+        """The rows of a head as one name for each column: "Goats" over "n" is "Goats n"."""
+        names: list[list[str]] = []
+        taken: Counter[int] = Counter()  # rows that a cell from above still covers, by column
+        for row in rows:
+            at, left = 0, Counter(taken)
+            for cell in _children(row, "td", "th", "entry"):
+                while left[at]:
+                    at += 1
+                text, down = _prose(cell, self.targets, blocks=True), cell.get("rowspan", "")
+                for column in range(at, at + _span(cell)):
+                    names += [[] for _ in range(column + 1 - len(names))]
+                    names[column] += [text] if text and text not in names[column] else []
+                    taken[column] += int(down) if down.isdigit() else int(cell.get("morerows") or 0) + 1
+                at += _span(cell)
+            taken -= Counter(dict.fromkeys(taken, 1))
+        return [" ".join(parts) for parts in names]
 
     def figure(self, node: Any, level: int) -> None:
         parts = [_prose(c, self.targets, blocks=True) for c in _children(node, "label", "title", "caption")]
@@ -241,6 +261,12 @@ def _jats(data: bytes) -> Parsed:
 # --- MedQuAD ---------------------------------------------------------------------------------------------------------
 
 
+_SIGNS = re.compile(
+    r"Approximate number of patients \(when available\)(?P<signs>.+ (?:\d+(?:\.\d+)?%|-)) (?=The Human Phenotype Ontology)"
+)
+_SIGN = re.compile(r"\S.*? (?:\d+(?:\.\d+)?%|-)(?= |$)")
+
+
 def _medquad(data: bytes) -> Parsed:
     """A page of questions and answers; answers that the licence keeps back are empty, and a page of only those is
     unreadable."""
@@ -271,8 +297,18 @@ def _paragraphs(answer: str) -> list[Element]:
         pieces = re.split(r"(?:^|\n|\s{2,})\s*[-•*]\s+", paragraph)
         for n, piece in enumerate(pieces):
             if text := " ".join(piece.split()):
-                found.append(Element("item" if n else "text", text))
+                found += _signs(text) or [Element("item" if n else "text", text)]
     return found
+
+
+def _signs(text: str) -> list[Element]:
+    """GARD's tables of signs were flattened: "... Signs and Symptoms Approximate number of patients (when available)
+    Short neck 50% Late onset - The Human ...". Each sign becomes an item again; none where there is no such table."""
+    if not (table := _SIGNS.search(text)):
+        return []
+    found = [Element("text", text[: table.start("signs")].strip())]
+    found += [Element("item", m.group().removesuffix(" -").strip()) for m in _SIGN.finditer(table.group("signs"))]
+    return [*found, Element("text", text[table.end("signs") :].strip())]
 
 
 # --- CNXML -----------------------------------------------------------------------------------------------------------

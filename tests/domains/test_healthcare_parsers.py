@@ -38,6 +38,43 @@ def test_jats() -> None:
     ]
 
 
+def jats_table(head: str, rows: int) -> str:
+    body = "".join(
+        f"<tr><td>Place {n}</td><td>{n}</td><td>{n / 10}</td><td>{n} mild cases</td></tr>" for n in range(rows)
+    )
+    article = (
+        "<article article-type='x'><front><article-meta><title-group><article-title>A</article-title></title-group>"
+        f"</article-meta></front><body><table-wrap><table><thead>{head}</thead><tbody>{body}</tbody></table></table-wrap>"
+        "</body></article>"
+    )
+    return parse(article.encode()).elements[-1].text
+
+
+def test_a_head_of_two_rows_names_the_columns_of_every_row_of_a_long_table() -> None:
+    """A long table is split between passages: the rows of the second would have no names."""
+    head = "<tr><td>{}</td><td colspan='2'>Goats</td><td>Sheep</td></tr><tr>{}<td>n</td><td>Share</td><td>n</td></tr>"
+    assert jats_table(head.format("Place", "<td/>"), 30).splitlines()[7] == (
+        "Place: Place 7 | Goats n: 7 | Goats Share: 0.7 | Sheep n: 7 mild cases"
+    )
+    spanned = head.replace("<tr><td>", "<tr><td rowspan='2'>", 1).format("Place", "")
+    assert jats_table(spanned, 30) == jats_table(head.format("Place", "<td/>"), 30)
+    assert jats_table(head.format("", "<td/>"), 30).startswith("Place 0 | Goats n: 0 | ")
+    assert jats_table(spanned, 1) == "Place | Goats n | Goats Share | Sheep n\nPlace 0 | 0 | 0.0 | 0 mild cases"
+
+
+def test_a_flattened_table_of_signs_is_items_again() -> None:
+    answer = (
+        "Use a dictionary. Signs and Symptoms Approximate number of patients (when available) Short neck 50% "
+        "Hand polydactyly 7.5% Late-onset form - Dry skin - The Human Phenotype Ontology (HPO) has collected it."
+    )
+    page = f"<Document><Focus>F</Focus><QAPairs><QAPair><Question>Q?</Question><Answer>{answer}</Answer></QAPair></QAPairs></Document>"
+    assert [(e.kind, e.text) for e in parse(page.encode()).elements[2:]] == [
+        ("text", "Use a dictionary. Signs and Symptoms Approximate number of patients (when available)"),
+        ("item", "Short neck 50%"), ("item", "Hand polydactyly 7.5%"), ("item", "Late-onset form"), ("item", "Dry skin"),
+        ("text", "The Human Phenotype Ontology (HPO) has collected it."),
+    ]  # fmt: skip
+
+
 def test_medquad() -> None:
     page = (
         '<?xml version="1.0"?><Document id="1" source="NIH" url="https://x.org"><Focus>Flu</Focus>'

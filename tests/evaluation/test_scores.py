@@ -53,8 +53,8 @@ def test_our_metrics() -> None:
     label = question(0, "ROS", "label")
     assert score("verified", DOMAIN, label, "ROS") == 1
     assert score("verified", DOMAIN, label, "GENHX") == 0
-    assert prediction_of(label, "ros.\nBecause") == "ROS"
-    assert prediction_of(question(0, "yes"), "<think>\nHm.\n</think>\n\nYes.") == "yes"
+    assert prediction_of(DOMAIN, label, "ros.\nBecause") == "ROS"
+    assert prediction_of(DOMAIN, question(0, "yes"), "<think>\nHm.\n</think>\n\nYes.") == "yes"
 
 
 def outcomes(scores: dict[str, list[float]], said: dict[str, list[str]], gold: list[str]) -> dict[str, list[Item]]:
@@ -86,7 +86,7 @@ def test_a_class_prior_does_not_pass_for_learning() -> None:
     assert found["difference"]["value"] == pytest.approx(-0.04) and found["difference"]["low"] < 0
     assert found["predicted"]["model"] == {"yes": 0.92, "no": 0.08} and found["gold"] == {"yes": 0.55, "no": 0.45}
     lines = table([found])
-    assert any("the model says 'yes' on 92.0%" in line and "majority alone scores 0.550" in line for line in lines)
+    assert any("the model says 'yes' on 92.0%" in line and "that is right on 55.0%" in line for line in lines)
 
 
 def test_no_few_shot_is_said_as_none() -> None:
@@ -99,6 +99,36 @@ def test_no_few_shot_is_said_as_none() -> None:
     )  # fmt: skip
     assert found["baselines"]["few_shot"] is None and found["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert "  -  " in table([found])[1]
+
+
+def test_free_answers_to_choices_are_counted_by_the_option_they_state() -> None:
+    """The verifier reads them as it scores them: by letter, by text, and a double answer as none."""
+    drug = question(0, "Metformin", "choice", choices=["Insulin", "Metformin"])
+    responses = ["B", "<think>\nHm.\n</think>\n\nThe answer is metformin.", "I do not know", "A or B", "(a)"]
+    said = [prediction_of(DOMAIN, drug, r) for r in responses]
+    assert said == ["Metformin", "Metformin", "", "", "Insulin"]
+    assert prediction_of(DOMAIN, question(0, "yes"), "The answer is no, since there is no evidence.") == "no"
+
+
+def leaning_lines(said: list[str]) -> list[str]:
+    items = [question(n, "a" if n % 2 else "b", "choice", choices=["b", "a"]) for n in range(4)]
+    predicted = {ZERO_SHOT: ["b"] * 4, TRIVIAL: [""] * 4, MODEL: said}
+    scores = {who: [float(p == q.gold) for p, q in zip(ps, items, strict=True)] for who, ps in predicted.items()}
+    scores[TRIVIAL] = [0.5] * 4
+    suite = load_suite(DOMAIN, "healthcare_exam_cot")
+    found = summarise(suite, items, 4, outcomes(scores, predicted, [q.gold for q in items]), EvaluateSettings(), 0)
+    return table([found])[2:]
+
+
+def test_a_leaning_on_one_option_is_told_in_words() -> None:
+    assert leaning_lines(["a", "a", "a", "b"]) == [
+        "  healthcare_exam_cot: the model says option 2 on 75.0% of the items, and that is right on 50.0%; guessing scores 0.500"
+    ]
+    assert leaning_lines(["a", "b", "a", "b"]) == []
+    assert leaning_lines(["", "", "", "b"]) == [
+        "  healthcare_exam_cot: on 75.0% of the items the model's answer is no option, or more than one, and counts as wrong; "
+        "guessing scores 0.500"
+    ]
 
 
 def test_choices_are_counted_by_position() -> None:

@@ -165,10 +165,10 @@ def test_who_is_shown_shots(tmp_path: Path) -> None:
     for suite_id in ("healthcare_exam", "healthcare_exam_cot", "mts_dialog"):
         suite = load_suite(DOMAIN, suite_id)
         wanted[suite_id] = [
-            wants_shots(suite, suite.questions(run), EvaluateSettings(**s))
-            for s in ({}, {"few_shot_generative": True}, {"few_shot": 0})
+            wants_shots(suite, suite.questions(run), EvaluateSettings(**s), decides)
+            for s, decides in (({}, False), ({"few_shot_generative": True}, False), ({"few_shot": 0}, True), ({}, True))
         ]
     assert wanted == {
-        "healthcare_exam": [True, True, False], "healthcare_exam_cot": [False, True, False],
-        "mts_dialog": [True, True, False],
+        "healthcare_exam": [True, True, False, True], "healthcare_exam_cot": [False, True, False, True],
+        "mts_dialog": [True, True, False, True],
     }  # fmt: skip

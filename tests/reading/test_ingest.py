@@ -43,6 +43,7 @@ def test_the_same_files_leave_the_same_artifact_anywhere(tmp_path: Path, make_ru
     a, _ = run_step(make_run(one, workers=1), STEP, {})
     b, _ = run_step(make_run(two, workers=2, workspace="other"), STEP, {})
     assert (a.folder.name, a.content) == (b.folder.name, b.content)
+    assert a.result == b.result and str(tmp_path) not in a.path("record.json").read_text()
     assert last_ingest(make_run().workspace, "tiny").folder == a.folder
 
 

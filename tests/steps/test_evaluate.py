@@ -111,7 +111,8 @@ def test_what_it_leaves(tmp_path: Path, base: Path, capsys: pytest.CaptureFixtur
     assert native["model"]["results"]["pubmedqa"]["acc,none"] == pytest.approx(by_id["pubmedqa"]["model"], abs=1e-6)
     said = capsys.readouterr()
     assert f"healthcare_exam: 4 of its {EXAM} items" in said.err and "zero-shot" in said.err and not said.out
-    text = json.dumps([native, items])
+    assert result["items"] == "items.jsonl"
+    text = json.dumps([native, items, artifact.record])
     assert str(tmp_path) not in text
     assert run_step(run, STEP, done)[1]
 
@@ -158,6 +159,22 @@ def test_the_plan_counts_items_and_requests(tmp_path: Path, base: Path) -> None:
         "healthcare_exam": 4, "healthcare_exam_open": 4, "healthcare_exam_cot": 3, "general": 5, "medmcqa": None,
     }  # fmt: skip
     assert planned["requests"] == 3 * 16 + 3 * 16 + 2 * 3 + 3 * 20
+
+
+def test_the_suite_that_decides_has_the_base_with_shots_too(tmp_path: Path, base: Path) -> None:
+    rows = [{"File": f"{n}.txt", "CHQ": f"It itches {n}. Why?", "Summary": f"Why {n}?"} for n in range(3)]
+    data = tmp_path / "m.jsonl"
+    data.write_text("".join(json.dumps(r) + "\n" for r in rows))
+
+    done = inputs(tmp_path, base)
+
+    def planned(*settings: str) -> tuple[float, str]:
+        """Contestants that are asked, and the fingerprint."""
+        run = a_run(tmp_path, base, ("evaluate.suites=[]", *settings), suite_data={"meqsum": data})
+        return STEP.plan(run, {})["requests"] / len(rows), fingerprint(identity(run, STEP, done))
+
+    (decides, one), (does_not, other) = planned(), planned("release.suite=general")
+    assert (decides, does_not) == (3, 2) and one != other
 
 
 def test_what_it_refuses(tmp_path: Path, base: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCardData
 
-from zoo.api import Example
+from zoo.api import Citation, Document, Example
 from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.card import licence_of
 from zoo.config import Options
@@ -23,7 +23,7 @@ from zoo.weights import Weights
 
 def score(suite: str, n: int, model: float, low: float, **more: Any) -> dict[str, Any]:
     return {
-        "suite": suite, "version": 1.0, "metric": "acc", "n": n, "model": model,
+        "suite": suite, "version": 1.0, "metric": "acc", "n": n, "of": n, "trivial": "chance", "model": model,
         "baselines": {"zero_shot": 0.3, "few_shot": None, "trivial": 0.25}, "baseline": "zero_shot",
         "difference": {"value": model - 0.3, "low": low, "high": 0.5}, **more,
     }  # fmt: skip
@@ -33,6 +33,17 @@ GOOD = [
     score("healthcare_exam_open", 140, 0.5, 0.08, versus_zero_shot={"value": 0.2, "low": 0.08, "high": 0.3}),
     score("general", 312, 0.41, -0.02, versus_zero_shot={"value": 0.0, "low": -0.02, "high": 0.02}),
 ]
+
+
+READ: dict[str, Any] = {"documents": 3, "passages": 9, "rejected": 1, "duplicates": 0}
+ANNOTATED: dict[str, Any] = {
+    "kept": 4,
+    "rejected": {"quote not found": 2},
+    "asked": 5,
+    "asked_passages": 3,
+    "teacher": "t",
+    "passages": 9,
+}
 
 
 class Case:
@@ -50,14 +61,16 @@ class Case:
         return finish(folder, {"fingerprint": f"{step}-1", "config": {"a": 1}, "result": result})
 
     def inputs(self, suites: list[dict[str, Any]]) -> dict[str, Artifact]:
-        self.artifact("ingest", {"documents": 3, "passages": 9, "rejected": 1, "duplicates": 0})
+        self.artifact("ingest", READ)
         rows = [
             Example(
                 id=f"e{n}",
-                kind="short",
+                kind="label" if n == 3 else "short",
                 question="q",
+                context="" if n else "a",
                 answer="a",
-                origin="person",
+                citations=[] if n else [Citation(quote="a", document="d", passage="p", start=0, end=1)],
+                origin="person" if n else "document",
                 source="sample",
                 licence="Apache-2.0",
             )
@@ -65,7 +78,7 @@ class Case:
         ]
         (self.root / "annotate").mkdir(exist_ok=True)
         write_rows(self.root / "annotate" / "examples.jsonl", rows)
-        self.artifact("annotate", {"kept": 4, "rejected": {"quote not found": 2}})
+        self.artifact("annotate", ANNOTATED)
         (self.root / "finetune" / "merged").mkdir(parents=True, exist_ok=True)
         (self.root / "finetune" / "adapter").mkdir(exist_ok=True)
         (self.root / "finetune" / "merged" / "model.safetensors").write_bytes(b"weights")
@@ -183,10 +196,81 @@ def test_the_card_is_valid_metadata_and_says_what_was_measured(case):
     assert (
         "| healthcare_exam_open | 1.0 | acc | 140 | 0.300 | – | 0.250 | **0.500** | +0.200 (+0.080 to +0.500) |" in card
     )
-    assert "| sample | Apache-2.0 | person |" in card
+    assert "| sample | Apache-2.0 | person |" in card and "| sample | Apache-2.0 | document |" in card
     assert "2 quote not found" in card
     assert "not the Hub repository's own files" in card
     assert str(case.root) not in card
+    assert str(case.root) not in artifact.path("record.json").read_text()
+
+
+def test_a_release_names_a_folder_of_this_disk_by_its_name(case):
+    inputs = case.inputs(GOOD)
+    where = str(case.root / "models" / "minilm")
+    record = {"fingerprint": "i", "config": {"embedder": where}, "result": READ}
+    artifact, _ = run_step(case.run, load_step("release"), {**inputs, "ingest": finish(case.root / "ingest", record)})
+    assert "embedder: minilm\n" in artifact.path("README.md").read_text()
+    assert json.loads(artifact.path("steps.json").read_text())["ingest"]["config"]["embedder"] == "minilm"
+    assert not [n for n in ("README.md", "steps.json", "record.json") if str(case.root) in artifact.path(n).read_text()]
+
+
+def card_of(case: Case, suites: list[dict[str, Any]]) -> str:
+    return case.release(suites)[0].path("README.md").read_text()
+
+
+def test_the_card_claims_what_was_trained_and_measured_alone(case):
+    card = card_of(case, GOOD)
+    assert "4 examples: answering in a few words (3), giving a text its label (1); 1 of them with the text" in card
+    assert "It was measured on `healthcare_exam_open`, `general`." in card
+    assert "shortens" not in card and "labels sections" not in card
+
+
+def test_the_card_says_how_much_of_the_material_was_used(case, monkeypatch):
+    assert "asked about 3 of the passages and about 2 questions of sources; 1 of those passages gave" in card_of(
+        case, GOOD
+    )
+    monkeypatch.setitem(ANNOTATED, "stopped", "the budget of 5 calls was reached after 5 of 11 items")
+    monkeypatch.setitem(READ, "coverage", {"files": 12, "read": 4})
+    card = card_of(case, [GOOD[0], {**GOOD[1], "of": 320}])
+    assert "It was asked no more because the budget of 5 calls was reached after 5 of 11 items." in card
+    assert "The documents are a sample: 4 of the 12 files found were read. 3 documents gave 9 passages" in card
+    assert "| acc | 312 of 320 |" in card and "| acc | 140 |" in card
+
+
+def test_the_card_says_where_the_model_is_worse_and_what_it_leans_to(case):
+    lost = score("healthcare_exam_cot", 24, 0.1, -0.4)
+    lost["difference"]["high"] = -0.05
+    labels = score("pubmedqa", 50, 0.5, 0.1, trivial="majority", predicted={"model": {"yes": 0.4}}, gold={"yes": 0.3})
+    card = card_of(case, [*GOOD, lost, labels])
+    sentence = (
+        "- On `healthcare_exam_cot` the model (0.100) is worse than the base, zero-shot (0.300): difference -0.200, "
+    )
+    assert sentence + "95% interval -0.400 to -0.050 over 24 items." in card.partition("## Limits")[2]
+    assert card.count("is worse than") == 1
+    assert "- `pubmedqa`: the model says 'yes' on 40.0% of the items, and that is right on 30.0%; always giving" in card
+
+
+def test_the_card_names_the_texts_of_pretraining_with_their_licences(case):
+    case.run = Run(
+        case.run.domain, load_recipe("laptop", ("steps=[ingest, annotate, pretrain, finetune, evaluate, release]",)),
+        Options(), case.run.workspace,
+    )  # fmt: skip
+    case.run.__dict__["base"] = Weights("org/base", case.root / "base", "d" * 64, "apache-2.0", "a test", None, False)
+    inputs = case.inputs(GOOD)
+    documents = [Document(id=str(n), path="d", text="t", source="corpus", licence="unknown") for n in range(3)]
+    write_rows(case.root / "ingest" / "documents.jsonl", documents)
+    (case.root / "pretrain").mkdir()
+    case.artifact("pretrain", {
+        "tokens": 100, "documents": 2, "held_out": 1, "replay_tokens": 10, "corpus_tokens": 90, "coverage": 0.25,
+        "perplexity": {"before": 2.0, "after": 1.5}, "replay_perplexity": {"before": 3.0, "after": 3.0},
+    })  # fmt: skip
+    artifact, _ = run_step(case.run, load_step("release"), {**inputs, "pretrain": Artifact(case.root / "pretrain")})
+    card = artifact.path("README.md").read_text()
+    assert "| 3 documents | corpus | unknown |" in card
+    assert "| general texts against forgetting | SRM Zoo | Apache-2.0 |" in card
+    assert "25% of the material" in card
+    assert (
+        "some training data come under: unknown" in card and yaml.safe_load(card.split("---")[1])["license"] == "other"
+    )
 
 
 def test_a_version_that_was_killed_half_way_is_made_anew(case):

@@ -44,10 +44,11 @@ class Outcome:
     native: dict[str, Any]
 
 
-def wants_shots(suite: Suite, questions: list[Question], settings: EvaluateSettings) -> bool:
-    """Shots lengthen every prompt: by default only where a forward pass or a few tokens answer."""
+def wants_shots(suite: Suite, questions: list[Question], settings: EvaluateSettings, decides: bool) -> bool:
+    """Shots lengthen every prompt: by default only where a forward pass or a few tokens answer, and on the suite that
+    `decides` on the release, where the model has to be better than the base with them."""
     short = not suite.generates or {q.kind for q in questions} <= LABELS
-    return settings.few_shot > 0 and (short or settings.few_shot_generative)
+    return settings.few_shot > 0 and (short or decides or settings.few_shot_generative)
 
 
 def choose_shots(
@@ -102,7 +103,7 @@ def _item(suite: Suite, question: Question, sample: dict[str, Any], contestant: 
         response = str(sample["filtered_resps"][0])
         own = metric not in sample["metrics"]
         points = score(metric, suite.domain, question, response) if own else float(sample[metric])
-        prediction = prediction_of(question, response)
+        prediction = prediction_of(suite.domain, question, response)
     else:
         options = offered(question)
         values = [float(r[0]) for r in sample["filtered_resps"]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.api import Question
 from zoo.library import Domain
-from zoo.prompting import split_response
+from zoo.prompting import offered, split_response
 
 LABELS = {"yes_no_maybe", "label"}
 
@@ -37,10 +37,11 @@ def score(metric: str, domain: Domain, question: Question, response: str) -> flo
     return verified(domain, question, response)
 
 
-def prediction_of(question: Question, response: str) -> str:
-    """What a response amounts to, for counting: the label it gives where it gives one, else its answer."""
+def prediction_of(domain: Domain, question: Question, response: str) -> str:
+    """What a response amounts to, for counting: the option that the domain's verifier reads in it (empty where that is
+    none), without options its label, else its answer."""
+    if (options := offered(question)) and question.kind in domain.verifiers:
+        said = (question.model_copy(update={"gold": option}) for option in options)
+        return next((q.gold for q in said if verified(domain, q, response)), "")
     answer = split_response(response)[1]
-    if question.kind in LABELS:
-        first = answer.strip().split("\n")[0].strip(" .:*\"'")
-        return first.lower() if question.kind == "yes_no_maybe" else first.upper()
-    return answer
+    return answer.strip().split("\n")[0].strip(" .:*\"'").upper() if question.kind in LABELS else answer

@@ -14,6 +14,11 @@ from zoo.evaluation.suites import Suite
 from zoo.prompting import offered
 
 _LABELS_SHOWN = 24
+NONE = "none"  # what a response gives that gives none of the labels or options
+_ALONE = {
+    "majority": "always giving the most frequent right answer", "chance": "guessing",
+    "last_question": "repeating the last question of the text",
+}  # fmt: skip
 
 
 def summarise(
@@ -46,13 +51,13 @@ def _shares(questions: list[Question], outcomes: dict[str, list[Item]]) -> dict[
     if kinds <= LABELS:
         gold = [q.gold for q in questions]
         known = {g.casefold(): g for g in gold}
-        told = {who: [known.get(i.prediction.casefold(), "other") for i in items] for who, items in outcomes.items()}
+        told = {who: [known.get(i.prediction.casefold(), NONE) for i in items] for who, items in outcomes.items()}
     elif kinds == {"choice"}:
         places = [{o: str(n) for n, o in enumerate(offered(q), 1)} for q in questions]
         gold = [p[q.gold] for p, q in zip(places, questions, strict=True)]
         told = {
-            who: [p.get(i.prediction, "other") for p, i in zip(places, items, strict=True)]
-            for who, items in outcomes.items() if any(i.prediction for i in items)
+            who: [p.get(i.prediction, NONE) for p, i in zip(places, items, strict=True)]
+            for who, items in outcomes.items() if who != TRIVIAL
         }  # fmt: skip
     else:
         return {}
@@ -74,11 +79,30 @@ def table(suites: list[dict[str, Any]]) -> list[str]:
         rows.append((s["suite"], str(s["n"]), s["metric"], *cells, f"{s['model']:.3f}", gap))
     widths = [max(len(r[c]) for r in rows) for c in range(len(head))]
     lines = ["  " + "  ".join(cell.ljust(w) for cell, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    for s in suites:
-        top = next(iter(s.get("predicted", {}).get(MODEL, {"": 0.0}).items()))
-        if top[1] > 0.5:
-            lines.append(
-                f"  {s['suite']}: the model says {top[0]!r} on {top[1]:.1%} of the items, the right answer on "
-                f"{s['gold'].get(top[0], 0):.1%}; {s['trivial']} alone scores {s['baselines'][TRIVIAL]:.3f}"
-            )
-    return lines
+    return lines + [f"  {s['suite']}: {said}" for s in suites if leans(s) and (said := leaning(s))]
+
+
+def leans(suite: dict[str, Any]) -> bool:
+    """Whether the model says one and the same on more than half of the items."""
+    return _most_said(suite)[1] > 0.5
+
+
+def _most_said(suite: dict[str, Any]) -> tuple[str, float]:
+    """The label that the model gives most often (the position of the option, for choices) and on which share of the
+    items; none of 0 where answers are not counted."""
+    shares: dict[str, float] = suite.get("predicted", {}).get(MODEL, {})
+    return next(iter(shares.items()), (NONE, 0.0))
+
+
+def leaning(suite: dict[str, Any]) -> str:
+    """In words what the model says most often, beside how often that is right; empty where answers are not counted."""
+    said, share = _most_said(suite)
+    if not share:
+        return ""
+    counted = f"{_ALONE[suite['trivial']]} scores {suite['baselines'][TRIVIAL]:.3f}"
+    labels = suite["trivial"] == "majority"
+    if said == NONE:
+        what = "label" if labels else "option"
+        return f"on {share:.1%} of the items the model's answer is no {what}, or more than one, and counts as wrong; {counted}"
+    named = repr(said) if labels else f"option {said}"
+    return f"the model says {named} on {share:.1%} of the items, and that is right on {suite['gold'].get(said, 0):.1%}; {counted}"

@@ -20,14 +20,13 @@ from zoo.config import Fields, SourceConfig
 from zoo.errors import RequestError, unknown
 from zoo.library import Domain
 from zoo.prompting import assistant_turn, offered, user_turn
-from zoo.questions import dataset_cache, ids_in, questions_of, variant
+from zoo.questions import check_table, dataset_cache, ids_in, questions_of
 from zoo.run import Run
 from zoo.strict import Strict, read_yaml, validated
 from zoo.tables import RowDict, hub_rows, read_table
 
 NATIVE_CHOICE = {"acc", "acc_norm"}
 OWN = {"verified", "rougeL"}
-_HEAD = 50
 _REQUIRED = (
     "task", "dataset_path", "test_split", "output_type", "doc_to_text", "doc_to_target", "metric_list", "metadata",
 )  # fmt: skip
@@ -123,7 +122,7 @@ class Suite:
         elif self.packaged and not self.meta.fields:
             self._examples(path)
         else:
-            variant(self._source, read_table(path, _HEAD), path.name)
+            check_table(self._source, path)
 
     def questions(self, run: Run) -> list[Question]:
         """All its items, those held out for few-shot included, in the order of the file."""

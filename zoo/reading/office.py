@@ -1,5 +1,5 @@
-"""Everything that unstructured parses: html, markdown, reStructuredText, docx, pptx, eml and epub. No network, no
-other file."""
+"""What unstructured parses: html, markdown, reStructuredText, docx, pptx and epub; and mail, which the standard library
+takes apart. No network, no other file."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def table(rows: Iterable[Sequence[str]], page: int | None = None, header: bool |
     lines = [_plain(r) for r in kept]
     # Banners above the header (a few cells over many columns) are kept as lines of their own.
     filled = [sum(bool(c) for c in r) for r in kept[:12]]
-    first = next(i for i, n in enumerate(filled) if n >= 0.7 * max(filled))
+    first = 0 if header else next(i for i, n in enumerate(filled) if n >= 0.7 * max(filled))
     head = kept[first]
     named = header if header is not None else _is_header(head, kept[first + 1 :])
     if named and len(kept) > first + 1 and len(head) > 1 and sum(map(len, lines)) > LONG_CHARS:

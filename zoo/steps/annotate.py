@@ -29,7 +29,7 @@ from zoo.teachers import Unanswered, chosen, identity_of_teacher, open_teacher
 from zoo.teachers.budget import Outcome, in_order
 from zoo.teachers.cache import Cache, CachedTeacher, Usage
 
-VERSION = 2
+VERSION = 3
 _SILENT = 8  # items in a row without any answer, after which the teacher is taken to be gone
 UNANSWERED = "unanswered"
 _START_S, _LOCAL_CALL_S = 5.0, 2.3  # the local teacher with 135M parameters on two CPU cores; for the plan only
@@ -84,7 +84,7 @@ def identity(run: Run) -> dict[str, Any]:
         "seeds": run.domain.digest_of("seeds.jsonl"),
         "sources": material.identity_of_questions(run),
         "suites": material.identity_of_suites(run),
-        "embedder": run.recipe.ingest.embedder,
+        "embedder": run.embedder.digest,
     }
 
 
@@ -137,7 +137,8 @@ def run(job: Job) -> dict[str, Any]:
     passages = corpus.sample(job.settings.passages, job.run.recipe.seed) if "documents" in _annotators(job.run) else []
     usage, price, model = asyncio.run(_ask_all(job, [*asked, *passages], keys, work))
     examples = _without_duplicates(job, work)
-    return _finish(job, work, examples, usage, {"teacher": model, "price": price, "passages": _count(corpus)})
+    about = {"passages": _count(corpus), "asked_passages": max(0, work.asked - len(asked))}
+    return _finish(job, work, examples, usage, {"teacher": model, "price": price, **about})
 
 
 def _count(corpus: material.Corpus) -> int:
@@ -292,7 +293,7 @@ def _finish(job: Job, work: Work, examples: list[Example], usage: Usage, more: d
         "tokens": {"in": usage.tokens_in, "out": usage.tokens_out},
         "by_origin": dict(Counter(e.origin for e in examples)),
         "by_source": dict(Counter(e.source for e in examples)), **more,
-        "files": {n: str(job.folder / f"{n}.jsonl") for n in ("examples", "rejected")},
+        "files": {n: f"{n}.jsonl" for n in ("examples", "rejected")},
     }  # fmt: skip
     if work.stopped:
         result["stopped"] = work.stopped

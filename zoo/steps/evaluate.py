@@ -29,6 +29,7 @@ from zoo.evaluation.contestants import (
 )
 from zoo.evaluation.report import summarise, table
 from zoo.evaluation.suites import OWN, Items, Suite, load_suite, split_items, suite_ids
+from zoo.gate import gate_suite
 from zoo.library import digest_files
 from zoo.prompting import offered, template_path
 from zoo.run import Job, Run, Step
@@ -52,7 +53,8 @@ def identity(run: Run) -> dict[str, Any]:
     prompt = digest_file(template_path(run.domain))
     general = Path(verifiers.__file__).parent
     judges = [run.domain.digest_of("verifiers.py"), digest_files(general, general.glob("*.py"))]
-    return {"suites": suites, "prompt": prompt, "verifiers": judges, "base": run.base.digest}
+    decides = [s.id for s in _suites(run) if s.generates and s.id == gate_suite(run)]
+    return {"suites": suites, "prompt": prompt, "verifiers": judges, "base": run.base.digest, "decides": decides}
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
             continue
         questions, _ = split_items(suite, suite.questions(run), settings.limit.get(suite.id), run.recipe.seed)
         counts[suite.id] = len(questions)
-        contestants = 3 if wants_shots(suite, questions, settings) else 2
+        contestants = 3 if wants_shots(suite, questions, settings, suite.id == gate_suite(run)) else 2
         requests += contestants * sum(1 if suite.generates else len(offered(q)) for q in questions)
         seconds += contestants * len(questions) * (WRITTEN_S if suite.generates else SCORED_S)
     note = "rough: as 135M parameters are scored on 2 CPU cores"
@@ -102,7 +104,7 @@ class _Table:
         if len(items) < self.sizes[suite.id]:
             say(f"  {suite.id}: {len(items)} of its {self.sizes[suite.id]} items, as limit says")
         self.shots[suite.id] = []
-        if wants_shots(suite, items, self.settings):
+        if wants_shots(suite, items, self.settings, suite.id == gate_suite(self.job.run)):
             self.shots[suite.id] = choose_shots(suite, items, held, examples, self.settings.few_shot, seed)
             if not self.shots[suite.id]:
                 say(f"  {suite.id}: no example can be a shot, so the base is measured without any")
@@ -172,11 +174,11 @@ def run(job: Job) -> dict[str, Any]:
     write_atomic(job.folder / "scores.json", _pretty(results))
     for line in table(results):
         say(line)
-    return {"suites": results, "items": str(job.folder / "items.jsonl")}
+    return {"suites": results, "items": "items.jsonl"}
 
 
 def _pretty(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-STEP = Step("evaluate", 1, ("annotate", "finetune"), check, identity, plan, run)
+STEP = Step("evaluate", 2, ("annotate", "finetune"), check, identity, plan, run)

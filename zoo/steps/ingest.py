@@ -78,7 +78,7 @@ def run(job: Job) -> dict[str, Any]:
         "documents": documents, "passages": count,
         "rejected": len(rejected) - len(repeated), "duplicates": len(repeated),
         "reasons": dict(sorted(reasons.items())), **corpus.coverage, "index": {k: facts[k] for k in ("kind", "recall")},
-        "files": {name.partition(".")[0]: str(job.folder / name) for name in (DOCUMENTS, PASSAGES, REJECTED)},
+        "files": {name.partition(".")[0]: name for name in (DOCUMENTS, PASSAGES, REJECTED)},
     }  # fmt: skip
 
 

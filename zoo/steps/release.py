@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from zoo.artifact import WORK, Artifact, digest_file, digest_text, pretty, write_atomic
+from zoo.artifact import WORK, Artifact, digest_file, digest_text, pretty, without_paths, write_atomic
 from zoo.card import write_card
 from zoo.console import say
 from zoo.errors import ReleaseRefused, RequestError, unknown
@@ -53,7 +53,7 @@ def run(job: Job) -> dict[str, Any]:
     decision = "passed" if gate.passed else "overridden" if job.settings.override_gate else "refused"
     version = job.folder.name
     result: dict[str, Any] = {
-        "domain": job.domain.name, "version": version, "folder": str(job.folder), "gate": decision, "reasons": gate.reasons,
+        "domain": job.domain.name, "version": version, "folder": ".", "gate": decision, "reasons": gate.reasons,
         "rule": {"suite": gate.suite, "general_margin": gate.general_margin},
     }  # fmt: skip
     if decision == "refused":
@@ -72,7 +72,7 @@ def run(job: Job) -> dict[str, Any]:
         link_tree(finetune.path("adapter"), job.folder / "adapter")
     link_tree(job.inputs["evaluate"].path("items.jsonl"), job.folder / "items.jsonl")
     write_atomic(job.folder / "README.md", write_card(job.run, job.inputs, version, gate, decision))
-    records = {n: a.record for n, a in job.inputs.items()}
+    records = {n: without_paths(a.record) for n, a in job.inputs.items()}
     write_atomic(job.folder / "steps.json", pretty(records))
     say(f"  {job.domain.name}@{version}: gate {decision}; the card is {job.folder / 'README.md'}")
     return result
@@ -92,6 +92,6 @@ def link_tree(source: Path, target: Path) -> None:
 
 
 STEP = Step(
-    name="release", version=1, needs=("ingest", "annotate", "pretrain", "finetune", "evaluate"),
+    name="release", version=2, needs=("ingest", "annotate", "pretrain", "finetune", "evaluate"),
     check=check, identity=identity, plan=plan, run=run, folder=place,
 )  # fmt: skip

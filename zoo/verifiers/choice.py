@@ -13,6 +13,9 @@ from zoo.api import Example, Question, Verdict
 from zoo.verifiers.reading import (
     CORRECTION,
     HEDGE,
+    HEDGED_BEFORE,
+    HEDGED_NEXT,
+    MARKER,
     NEGATED_AFTER,
     NEGATION,
     answer_of,
@@ -28,12 +31,14 @@ _LETTER = re.compile(
     r"(?:(?P<own>\(\s*(?P<a>[A-Ja-j])\s*\))"
     r"|(?P<lead>(?:(?<=\n)|^)\W*(?P<b>[A-J])\s*[.):](?=\s|$))"
     r"|(?P<said>\b(?i:option|choice|answer|pick|choose|select)\s+(?:is\s+)?[\"'(]?(?P<c>[A-J])\b)"
-    r"|(?P<is>(?:\b(?i:is|it's|be|not|no|but|actually|instead|rather|than|either|both|or|and|wait|say|so|likely|probably|certainly)\b|[,:;/]|→|->)[\s,:]*[\"'(]?"
+    r"|(?P<is>(?:\b(?i:is|it's|be|not|no|but|actually|instead|rather|than|either|both|or|and|wait|say|so|likely|probably|certainly|maybe|perhaps|possibly|also|even)\b|[,:;/]|→|->)[\s,:]*[\"'(]?"
     r"(?P<d>[A-J])(?=[\"')]?\s*(?:[.,;:!?)/\n]|$|or\b|and\b|is\b|because\b|since\b|not\b|but\b)))"
     r"|(?P<start>^\W*(?P<e>[A-J])(?=\W*$|[,;/]|\s+(?:or|and|is|because|since|not|but)\b|\s*[-–—]\s)))"
 )  # fmt: skip
 _JOIN = re.compile(
-    r"^[\s\"'().:,;/&-]*(?:(?:or|and|as\s+well\s+as|both|possibly|maybe|perhaps|option|choice)\b[\s\"'(:,]*)*$", re.I
+    r"^[\s\"'().:,;/&-]*(?:(?:or|and|as\s+well\s+as|both|also|even|else|alternatively|possibly|probably|maybe|perhaps|option|"
+    r"choice)\b[\s\"'(:,]*)*$",
+    re.I,
 )
 
 _RETRACTED = re.compile(
@@ -79,6 +84,8 @@ def option_of(text: str, choices: list[str]) -> int | None:
 def stated_option(text: str, choices: list[str]) -> tuple[int | None, str]:
     """The option a response ends on, or None and why there is none."""
     segment, marked = final(text)
+    if marked and _hedged_marker(text):
+        return None, "the answer is hedged"
     if (whole := option_of(segment, choices)) is not None:
         return whole, ""
     mentions = _mentions(segment, choices)
@@ -87,14 +94,19 @@ def stated_option(text: str, choices: list[str]) -> tuple[int | None, str]:
     if not mentions:
         return None, "no option is stated"
     last = _decisive(segment, mentions, marked)
-    if HEDGE.search(sentence_before(segment, last.start)) or re.search(
-        r"\bmaybe\W*$", sentence_before(segment, last.start), re.I
-    ):
+    before = sentence_before(segment, last.start)
+    if HEDGE.search(before) or HEDGED_NEXT.search(before) or HEDGED_BEFORE.match(segment[last.end :]):
         return None, "the answer is hedged"
     for other in mentions:
         if other.option != last.option and _together(segment, other, last):
             return None, "two options are stated"
     return last.option, ""
+
+
+def _hedged_marker(text: str) -> bool:
+    """Whether the last "the answer is" is itself hedged."""
+    last = list(MARKER.finditer(text))[-1]
+    return bool(HEDGED_NEXT.search(sentence_before(text, last.start())))
 
 
 def _decisive(text: str, mentions: list[_Mention], marked: bool) -> _Mention:

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from zoo.api import Example, Question, Verdict
-from zoo.verifiers.reading import HEDGE, NEGATION, answer_of, final, gold_of, sentence_before
+from zoo.verifiers.number_words import in_digits
+from zoo.verifiers.reading import HEDGE, HEDGED_NEXT, NEGATION, answer_of, final, gold_of, sentence_before
 from zoo.verifiers.units import leading_unit, registry
 
 TOLERANCE = 0.02
@@ -55,10 +56,13 @@ def number(example: Example | Question, response: str) -> Verdict:
 
 def stated_number(text: str) -> tuple[Number | None, str]:
     """The number a text ends on, or None and why there is none."""
-    segment, marked = final(_tidy(text))
+    tidy = _tidy(text)
+    if not _NUMBER.search(tidy):
+        tidy = in_digits(tidy)
+    segment, marked = final(tidy)
     found = numbers_in(segment)
     if not found and marked:
-        segment, marked = _tidy(text), False
+        segment, marked = tidy, False
         found = numbers_in(segment)
     found = [n for n in found if not NEGATION.search(sentence_before(segment, n.start))] or found
     if not found:
@@ -68,7 +72,8 @@ def stated_number(text: str) -> tuple[Number | None, str]:
     chosen = found[0] if marked or at_once else found[-1]
     if results := [n for n in found[1:] if _RESULT.search(segment[: n.start])]:
         chosen = results[-1]
-    if HEDGE.search(sentence_before(segment, chosen.start)):
+    before = sentence_before(segment, chosen.start)
+    if HEDGE.search(before) or HEDGED_NEXT.search(before):
         return None, "the answer is hedged"
     if re.search(r"\bbetween\b[^.;]*$", segment[: found[0].start], re.I) and len(found) > 1:
         return None, "a range is stated"

@@ -18,6 +18,15 @@ HEDGE = re.compile(
     r"cannot\s+(?:tell|say|decide|determine)|can't\s+(?:tell|say|decide))\b",
     re.I,
 )
+# Hedges only what follows at once: "A is probably wrong, so B" does not hedge B.
+HEDGED_NEXT = re.compile(
+    r"\b(?:probably|presumably|maybe|perhaps|possibly|i(?:'d|\s+would)?\s+(?:guess|suppose))"
+    r"(?:\s+(?:it(?:'s|\s+is)|that|the|my|an?|option|choice|answer|is|be))*[\s\"'(:,]*$",
+    re.I,
+)
+HEDGED_BEFORE = re.compile(
+    r"^\W*(?:probably|presumably|maybe|perhaps|possibly|i\s+(?:guess|suppose))\W*(?:$|[.\n])", re.I
+)
 NEGATION = re.compile(
     r"(?:\b(?:not|isn't|never|nor|neither|except|than|unlike|instead\s+of|versus|rul(?:e|es|ed|ing)\s+out|"
     r"exclud(?:e|es|ed|ing)|eliminat(?:e|es|ed|ing))\b|n't)(?:\s+(?:the|an?|option|choice|answer|be|is|just|only))*\W*$",

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 
 from zoo.api import Example, Question, Verdict
-from zoo.verifiers.reading import CORRECTION, HEDGE, NEGATION, answer_of, final, gold_of, plain, sentence_before
+from zoo.verifiers.reading import (
+    CORRECTION,
+    HEDGE,
+    HEDGED_NEXT,
+    NEGATION,
+    answer_of,
+    final,
+    gold_of,
+    plain,
+    sentence_before,
+)
 
 # "No" before a word is usually a determiner ("no evidence"), so a word counts only where it stands as an answer.
 _WORD = re.compile(
@@ -38,7 +48,7 @@ def _stated(text: str) -> tuple[str | None, str]:
         return None, "neither yes, no nor maybe is stated"
     last = found[0] if marked and found[0].start("word") == 0 and not _taken_back(segment, found) else found[-1]
     before = sentence_before(segment, last.start("word"))
-    if HEDGE.search(before):
+    if HEDGE.search(before) or HEDGED_NEXT.search(before):
         return None, "the answer is hedged"
     for other in found:
         first, second = sorted((other, last), key=lambda m: m.start("word"))
