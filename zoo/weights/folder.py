@@ -39,7 +39,7 @@ def lacking(folder: Path, role: Role) -> str | None:
             return f"has no {missing[0]}, which {index.name} lists"
     if role == "embedder":
         return None if any((folder / name).is_file() for name in _TOKENIZERS) else "has no tokenizer (tokenizer.json)"
-    if not isinstance(_json(folder / "tokenizer.json"), dict):
+    if not _is_tokenizer(folder / "tokenizer.json"):
         return "has no tokenizer.json that can be read"
     if not _has_chat_template(folder):
         return "has no chat template (chat_template.jinja), which an instruction-tuned base has"
@@ -67,6 +67,16 @@ def _whole(path: Path) -> bool:
         return bool(max(ends, default=0) == size - 8 - length)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return False
+
+
+def _is_tokenizer(path: Path) -> bool:
+    from tokenizers import Tokenizer
+
+    try:
+        Tokenizer.from_file(str(path))
+    except Exception:  # the library raises nothing narrower
+        return False
+    return True
 
 
 def _has_chat_template(folder: Path) -> bool:
