@@ -55,7 +55,7 @@ def release(workspace: Path, ingest: Artifact, version: str, said: list[str], wi
     folder = workspace / "healthcare" / "releases" / version
     scripted_weights(folder, said, window=window)
     inputs = {"ingest": {"fingerprint": ingest.record["fingerprint"], "content": ingest.content}}
-    finish(folder, {"fingerprint": f"r-{version}", "inputs": inputs, "result": {"gate": "passed"}})
+    finish(folder, {"domain": "healthcare", "fingerprint": f"r-{version}", "inputs": inputs, "result": {"gate": "passed"}})
     return folder
 
 

@@ -18,7 +18,6 @@ from zoo.training.batches import Layout, lay_out
 from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask
 from zoo.training.forms import forms
 from zoo.training.rows import Made, Template, TokenRow, make_rows, split, trained_share
-from zoo.weights import NotOnDisk
 
 FEWEST_VALIDATION = 8  # rows; a loss over fewer says too little to stop by
 TOKENS_PER_SECOND = 320.0  # 135M parameters in float32 on two CPU cores, measured; for the plan only
@@ -35,17 +34,17 @@ def identity(run: Run) -> dict[str, Any]:
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
-    """Rows, tokens, seconds and disk, estimated from the examples where they exist; before that from the seeds and the
+    """Rows, tokens and seconds, estimated from the examples where they exist; before that from the seeds and the
     most that the teacher can add, where that is known."""
     settings = run.recipe.finetune
-    speed = f"rough: at {TOKENS_PER_SECOND:.0f} tokens/s (135M parameters on 2 CPU cores)"
+    speed = f"estimate, at {TOKENS_PER_SECOND:.0f} tokens/s (135M parameters on 2 CPU cores)"
     if "annotate" in inputs:
         rows, tokens = _size(run, inputs["annotate"].rows("examples.jsonl", Example))
         known = {"rows": rows, "note": speed}
     elif run.recipe.annotate.max_calls is None or question_sources(run):
         cap = settings.max_tokens
         note = "known once annotate is done" + ("; the tokens are the recipe's cap" if cap else "")
-        return {"rows": None, "tokens": cap, "seconds": None, "disk_mb": _merged_mb(run), "note": note}
+        return {"rows": None, "tokens": cap, "seconds": None, "note": note}
     else:
         seeds = run.domain.seeds if run.recipe.annotate.seeds else []
         calls = run.recipe.annotate.max_calls
@@ -54,7 +53,7 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
         tokens += round(calls * each)
         known = {"rows": None, "note": f"if all {len(seeds)} seeds and {calls} calls give a row; {speed}"}
     tokens = min(tokens, settings.max_tokens or tokens)
-    return {**known, "tokens": tokens, "seconds": round(tokens / TOKENS_PER_SECOND), "disk_mb": _merged_mb(run)}
+    return {**known, "tokens": tokens, "seconds": round(tokens / TOKENS_PER_SECOND)}
 
 
 def _size(run: Run, examples: Iterable[Example]) -> tuple[int, int]:
@@ -75,15 +74,6 @@ def _with_passage(seed: Example, tokens: int) -> Example:
     if seed.context or not seed.citations:
         return seed
     return seed.model_copy(update={"context": "word " * round(tokens * CHARACTERS_PER_TOKEN / 5)})
-
-
-def _merged_mb(run: Run) -> int | None:
-    """The merged model is as large as its base."""
-    try:
-        files = list(run.base.folder.glob("*.safetensors"))
-    except NotOnDisk as e:
-        return e.missing.disk_mb
-    return round(sum(p.stat().st_size for p in files) / 2**20)
 
 
 def run(job: Job) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     share = (1 - settings.held_out) / (1 - settings.replay.share)
     tokens = round(characters / CHARACTERS_PER_TOKEN * share * settings.epochs)
     tokens = min(tokens, settings.max_tokens or tokens)
-    note = f"rough: at {TOKENS_PER_SECOND:.0f} tokens/s (135M parameters on 2 CPU cores)"
+    note = f"estimate, at {TOKENS_PER_SECOND:.0f} tokens/s (135M parameters on 2 CPU cores)"
     return {"tokens": tokens, "seconds": round(tokens / TOKENS_PER_SECOND), "note": note}
 
 
