@@ -14,12 +14,8 @@ from zoo.errors import ReleaseRefused, RequestError, unknown
 from zoo.gate import gate_suite, judge, sure_refusals
 from zoo.library import folder as library_folder
 from zoo.releases import next_version, versions
-<<<<<<< HEAD
 from zoo.run import Job, Run, Step, step_names
-=======
-from zoo.run import Job, Run, Step
 from zoo.weights import NotOnDisk
->>>>>>> fixA
 
 
 def check(run: Run) -> None:
