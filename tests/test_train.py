@@ -80,6 +80,10 @@ def test_it_ends_in_a_release_that_can_be_loaded(whole):
     assert [s["step"] for s in result["steps"]] == ["ingest", "annotate", "finetune", "evaluate", "release"]
     card = (Path(result["folder"]) / "README.md").read_text()
     assert "Released against the gate's advice" in card and "| sample | Apache-2.0 | person |" in card
+    assert "embedder: embedder\n" in card and Path(result["folder"]) == Path(result["artifact"])
+    for said in ("record.json", "steps.json", "README.md"):
+        text = (Path(result["folder"]) / said).read_text()
+        assert str(workspace) not in text and "/embedder" not in text
     loaded = zoo.load("medical", workspace)
     assert isinstance(loaded.answer("Which drug is first?", context="Adrenaline is first.", max_tokens=3), str)
 
