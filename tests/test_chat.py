@@ -45,7 +45,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ingest = zoo.train(
         "medical", until="ingest", workspace=root / "ws", base=str(base.folder),
         corpus=(sample / "anaphylaxis_management.pdf", sample / "atrial_fibrillation.md"),
-        settings=(f"ingest.embedder={embedder}", "ingest.passage_tokens=400"),
+        settings=(f"ingest.embedder={embedder}", "ingest.passage_tokens=400", "ingest.sample=false"),
     )  # fmt: skip
     release(root / "ws", Artifact(Path(ingest["artifact"])), "0.1.0", SAID)
     return root / "ws"
@@ -55,7 +55,9 @@ def release(workspace: Path, ingest: Artifact, version: str, said: list[str], wi
     folder = workspace / "healthcare" / "releases" / version
     scripted_weights(folder, said, window=window)
     inputs = {"ingest": {"fingerprint": ingest.record["fingerprint"], "content": ingest.content}}
-    finish(folder, {"domain": "healthcare", "fingerprint": f"r-{version}", "inputs": inputs, "result": {"gate": "passed"}})
+    finish(
+        folder, {"domain": "healthcare", "fingerprint": f"r-{version}", "inputs": inputs, "result": {"gate": "passed"}}
+    )
     return folder
 
 

@@ -99,7 +99,7 @@ def fake_embedder(folder: Path) -> Callable[[list[str]], Any]:
 
 @pytest.fixture
 def make_run(tiny_domain: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    """A run of the tiny domain over a corpus; settings are those of ingest."""
+    """A run of the tiny domain over a corpus, without its sample where one is named; settings are those of ingest."""
     import zoo.steps.ingest
 
     monkeypatch.setattr(zoo.steps.ingest, "load_embedder", fake_embedder)
@@ -107,7 +107,15 @@ def make_run(tiny_domain: Path, tiny_base: Path, tmp_path: Path, monkeypatch: py
     def make(*corpus: Path, seed: int = 0, workspace: str = "workspace", **settings: Any) -> Run:
         options = Options(workspace=tmp_path / workspace, corpus=corpus, domain_path=(tiny_domain,))
         ingest = IngestSettings(
-            **{"workers": 2, "timeout_s": 5.0, "memory_mb": 512, "max_file_mb": 4, "max_expanded_mb": 32, **settings}
+            **{
+                "workers": 2,
+                "timeout_s": 5.0,
+                "memory_mb": 512,
+                "max_file_mb": 4,
+                "max_expanded_mb": 32,
+                "sample": not corpus,
+                **settings,
+            }
         )
         recipe = Recipe(name="tiny", base="tiny", seed=seed, steps=["ingest"], ingest=ingest)
         run = Run(load_domain("tiny", (tiny_domain,)), recipe, options, Workspace(tmp_path / workspace))

@@ -38,6 +38,13 @@ def test_the_packaged_sample_is_what_is_read_by_default(make_run: Callable[..., 
     assert not skipped and run_step(make_run(), STEP, {})[1]
 
 
+def test_the_packaged_sample_is_read_beside_a_corpus(tmp_path: Path, make_run: Callable[..., Run]) -> None:
+    artifact, _ = run_step(make_run(notes(tmp_path / "one", 2), sample=True), STEP, {})
+    assert {d.id for d in artifact.rows("documents.jsonl", Document)} == {
+        "corpus/note 00.txt", "corpus/note 01.txt", "sample/note.md",
+    }  # fmt: skip
+
+
 def test_the_same_files_leave_the_same_artifact_anywhere(tmp_path: Path, make_run: Callable[..., Run]) -> None:
     one, two = notes(tmp_path / "one", 9), notes(tmp_path / "two", 9)
     a, _ = run_step(make_run(one, workers=1), STEP, {})
