@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoo.artifact import Artifact, Workspace, finish
-from zoo.errors import RequestError
+from zoo.errors import RequestError, ZooError
 from zoo.lastrun import Track
 from zoo.retrieval import last_ingest
 
@@ -18,7 +18,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def ingested(workspace: Workspace, name: str, hours: int) -> Artifact:
     folder = workspace.step("healthcare", "ingest", name)
     folder.mkdir(parents=True)
-    return finish(folder, {"fingerprint": name, "ended": (START + timedelta(hours=hours)).isoformat()})
+    return finish(folder, {"fingerprint": name, "result": {}, "ended": (START + timedelta(hours=hours)).isoformat()})
 
 
 def run_over(workspace: Workspace, artifact: Artifact | None, skipped: bool = False) -> None:
@@ -54,5 +54,5 @@ def test_a_damaged_record_of_the_last_run_is_said(tmp_path: Path) -> None:
     ingested(workspace, "only", 1)
     run_over(workspace, None)
     (tmp_path / "healthcare" / "run.json").write_text("{")
-    with pytest.raises(RequestError, match=r"run\.json is damaged"):
+    with pytest.raises(ZooError, match=r"run\.json is broken"):
         last_ingest(workspace, "healthcare")

@@ -164,7 +164,7 @@ def test_too_few_validation_rows_train_too(base: Weights, tmp_path: Path) -> Non
 
 
 def test_a_loss_that_is_no_number_fails_the_step(base: Weights, tmp_path: Path) -> None:
-    with pytest.raises(ZooError, match=r"lower finetune\.learning_rate"):
+    with pytest.raises(ZooError, match=r"lower the learning_rate"):
         finetune(tmp_path, base, examples(8), settings(learning_rate=1e20, validation=0, warmup=0, epochs=5))
 
 
