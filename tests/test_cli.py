@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.processes import heed_interrupts
 from tests.fakes.models import tiny_embedder, tiny_weights
 from zoo.library import folder
 
@@ -230,6 +231,7 @@ def test_an_interruption_says_how_to_go_on_and_exits_130(tmp_path):
     code = "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"
     command = [sys.executable, "-c", code, "ingest", "medical", "--workspace", str(tmp_path), "--offline"]
     process = subprocess.Popen(
+        preexec_fn=heed_interrupts,
         [*command, "--base", str(tiny_weights(tmp_path / "b").folder), "--set", f"ingest.embedder={tiny_embedder(tmp_path / 'e')}"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
