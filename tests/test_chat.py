@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import zoo
-from tests.fakes.processes import heed_interrupts
 from tests.fakes.models import scripted_weights, tiny_embedder, tiny_tokenizer, tiny_weights
+from tests.fakes.processes import heed_interrupts
 from zoo.artifact import Artifact, finish
 from zoo.chat import Chat
 from zoo.errors import RequestError
@@ -102,9 +102,9 @@ def converse(workspace: Path, typed: str) -> subprocess.Popen[str]:
     ours, theirs = pty.openpty()
     os.write(ours, typed.encode())
     process = subprocess.Popen(
-        preexec_fn=heed_interrupts,
         [*COMMAND, "chat", "medical", "--no-passages", "--workspace", str(workspace)],
         stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
     os.close(theirs)
     return process

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.processes import heed_interrupts
 from tests.fakes.models import tiny_embedder, tiny_weights
+from tests.fakes.processes import heed_interrupts
 from zoo.library import folder
 
 
@@ -231,9 +231,8 @@ def test_an_interruption_says_how_to_go_on_and_exits_130(tmp_path):
     code = "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"
     command = [sys.executable, "-c", code, "ingest", "medical", "--workspace", str(tmp_path), "--offline"]
     process = subprocess.Popen(
-        preexec_fn=heed_interrupts,
         [*command, "--base", str(tiny_weights(tmp_path / "b").folder), "--set", f"ingest.embedder={tiny_embedder(tmp_path / 'e')}"],
-        stderr=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("healthcare/ingest/*")) and time.monotonic() < deadline:
