@@ -49,6 +49,7 @@ def test_help_imports_nothing_heavy():
         (["train", "medical", "--source", "mts_dialg=x.jsonl"], "did you mean 'mts_dialog'?"),
         (["train", "medical", "--source", "mts_dialog=missing.jsonl"], "missing.jsonl"),
         (["train", "medical", "--corpus", "no-such-folder"], "no-such-folder"),
+        (["train", "medical", "--corpus", ""], "is empty; name a file or folder"),
         (["train", "medical", "--set", "finetune.rank=zero"], "finetune.rank is zero; it should be a whole number"),
         (["train", "medical", "--set", "finetune.epochs=["], "'[' cannot be read as a value"),
         (["train", "medical", "--set", "finetune.epochs=2024-13-45"], "cannot be read as a value"),

@@ -12,7 +12,7 @@ from zoo.api import Kind, Question
 from zoo.artifact import Workspace
 from zoo.errors import RequestError, unknown
 from zoo.library import Domain, load_domain
-from zoo.prompting import THINK_TAGS, split_response, user_turn
+from zoo.prompting import THINK_TAGS, cut_to_fit, split_response, user_turn
 from zoo.releases import find_release
 from zoo.workspace import workspace_path
 
@@ -78,22 +78,19 @@ class Loaded:
         """As much of `passages`, in their order and the last of them cut off, as leaves room for `max_tokens` in what
         the model can read. Raises RequestError where the question alone leaves none."""
 
-        def excess(shown: list[str]) -> int:
-            return len(self._prompt(with_passages(row, shown), reasoning)) + max_tokens - self.window
+        shown: list[str] = []
 
-        if (over := excess([])) > 0:
+        def excess(next_one: str) -> int:
+            said = with_passages(row, [*shown, next_one] if next_one else shown)
+            return len(self._prompt(said, reasoning)) + max_tokens - self.window
+
+        if (over := excess("")) > 0:
             raise RequestError(
                 f"The question and an answer of {max_tokens} tokens are {over} tokens too many for the model, which "
                 f"reads {self.window}; ask more briefly, or for less with --max-tokens."
             )
-        shown: list[str] = []
         for text in passages:
-            encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-            ends = [end for _, end in encoded["offset_mapping"]]
-            keep, piece = len(ends), text
-            while piece and (over := excess([*shown, piece])) > 0:
-                keep -= over
-                piece = text[: ends[keep - 1]].rstrip() if keep > 0 else ""
+            piece = cut_to_fit(self.tokenizer, text, excess)
             if piece:
                 shown.append(piece)
             if piece != text:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jinja2 import Environment, StrictUndefined
 
@@ -60,6 +60,24 @@ def user_turn(
 def offered(row: Example | Question) -> list[str]:
     """The answers a question leaves to choose from; none where it is open."""
     return list(YES_NO_MAYBE) if row.kind == "yes_no_maybe" else row.choices
+
+
+def cut_to_fit(tokenizer: Any, text: str, excess: Callable[[str], int]) -> str:
+    """As much of the beginning of `text`, cut between tokens, as leaves no excess; empty where none of it does.
+
+    `excess` says by how many tokens a prompt with that text is too long.
+    """
+    over = excess(text)
+    if over <= 0:
+        return text
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ends = [end for _, end in encoded["offset_mapping"]]
+    keep, piece = len(ends), text
+    while piece and over > 0:
+        keep -= over
+        piece = text[: ends[keep - 1]].rstrip() if keep > 0 else ""
+        over = excess(piece)
+    return piece
 
 
 def assistant_turn(reasoning: str, answer: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,17 @@ def test_items_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="are not those of pubmedqa"):
         load_suite(DOMAIN, "pubmedqa").check(a_run(tmp_path, suite_data={"pubmedqa": items_file(tmp_path / "m.jsonl")}))
     mts.check(a_run(tmp_path, suite_data={"mts_dialog": items_file(tmp_path / "t.jsonl")}))
+
+
+def test_how_a_source_is_mapped_decides_the_items_of_its_suite(tmp_path: Path) -> None:
+    run = a_run(tmp_path, suite_data={"mts_dialog": items_file(tmp_path / "d.jsonl")})
+    before = load_suite(DOMAIN, "mts_dialog").data_identity(run)
+    source = DOMAIN.source("mts_dialog")
+    fields = [f.model_copy(update={"question": "Which section?"}) for f in source.fields]
+    sources = [s.model_copy(update={"fields": fields}) if s is source else s for s in DOMAIN.config.sources]
+    changed = replace(DOMAIN, config=DOMAIN.config.model_copy(update={"sources": sources}))
+    assert load_suite(DOMAIN, "mts_dialog").data_identity(run) == before
+    assert load_suite(changed, "mts_dialog").data_identity(run) != before
 
 
 def test_a_suite_and_its_cot_share_a_file(tmp_path: Path) -> None:

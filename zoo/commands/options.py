@@ -11,6 +11,14 @@ import typer
 
 from zoo.errors import RequestError
 
+
+def _given(value: str) -> Path:
+    """Click reads an empty path as the folder one stands in, which an unset shell variable never means."""
+    if not value.strip():
+        raise typer.BadParameter("is empty; name a file or folder.")
+    return Path(value).expanduser()
+
+
 DomainName = Annotated[
     str, typer.Argument(help="A domain, or its alias: medical.", metavar="DOMAIN", show_default=False)
 ]
@@ -18,7 +26,8 @@ RecipeName = Annotated[
     str | None, typer.Option("--recipe", help="A recipe's name, or a YAML file.", metavar="NAME|PATH")
 ]
 Corpus = Annotated[
-    list[Path] | None, typer.Option("--corpus", help="Documents: a file or folder. Repeatable.", metavar="PATH")
+    list[Path] | None,
+    typer.Option("--corpus", help="Documents: a file or folder. Repeatable.", metavar="PATH", parser=_given),
 ]
 Sources = Annotated[
     list[str] | None,
@@ -45,10 +54,13 @@ Offline = Annotated[bool, typer.Option("--offline", help="Caches only: neither h
 Seed = Annotated[int | None, typer.Option("--seed", help="The seed of everything drawn.")]
 WorkspacePath = Annotated[
     Path | None,
-    typer.Option("--workspace", help="Where everything goes; else $ZOO_WORKSPACE, else .zoo here.", metavar="DIR"),
+    typer.Option(
+        "--workspace", help="Where everything goes; else $ZOO_WORKSPACE, else .zoo here.", metavar="DIR", parser=_given
+    ),
 ]
 DomainPath = Annotated[
-    list[Path] | None, typer.Option("--domain-path", help="A domain's folder, or a folder of them.", metavar="DIR")
+    list[Path] | None,
+    typer.Option("--domain-path", help="A domain's folder, or a folder of them.", metavar="DIR", parser=_given),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, all else on stderr.")]
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from zoo.api import Example, Question, Rejected, Row
-from zoo.artifact import digest_file, digest_text, write_rows
+from zoo.artifact import canonical, digest_file, digest_text, write_rows
 from zoo.config import Fields, SourceConfig
 from zoo.errors import RequestError, unknown
 from zoo.library import Domain
@@ -99,11 +99,12 @@ class Suite:
         return str(self._named(run) or self.meta.data)
 
     def data_identity(self, run: Run) -> str:
-        """What decides the items: a file's content, or the dataset with its revision."""
-        if path := self._named(run) or self.packaged:
-            return digest_file(path)
-        hub = self._source.hub
-        return digest_text(f"{hub.model_dump_json()} {self.meta.split}") if hub else ""
+        """What decides the items: a file's content, or the dataset with its revision and split; and the mapping."""
+        path, source = self._named(run) or self.packaged, self._source
+        where = digest_file(path) if path else self.meta.split
+        ids = source.hub.train_ids if source.hub and not path else None
+        out = self.domain.digest_of(ids) if ids else None
+        return digest_text(canonical([where, out, source.model_dump(mode="json")]))
 
     @property
     def _source(self) -> SourceConfig:

@@ -10,7 +10,7 @@ from zoo.api import Example, Rejected
 from zoo.config import FinetuneSettings
 from zoo.errors import ZooError
 from zoo.library import Domain
-from zoo.prompting import assistant_turn, offered, user_turn
+from zoo.prompting import assistant_turn, cut_to_fit, offered, user_turn
 from zoo.training.forms import Form, draw, forms, shuffled
 
 IGNORED = -100  # what the libraries take for "no loss here"
@@ -89,11 +89,6 @@ class Template:
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def ends_of_tokens(self, text: str) -> list[int]:
-        """For each token of `text`, the offset at which it ends."""
-        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        return [end for _, end in encoded["offset_mapping"]]
-
 
 def make_rows(
     domain: Domain, template: Template, examples: Iterable[Example], settings: FinetuneSettings, seed: int
@@ -124,17 +119,17 @@ def _fitted(
     def user(shown: Example) -> str:
         return user_turn(domain, shown, context=form.context, reasoning=form.reasoning, options=form.options)
 
+    def excess(context: str) -> int:
+        shown = example.model_copy(update={"context": context})
+        return len(template.row(user(shown), answer)[0]) - settings.max_length
+
+    context = example.context
+    if form.context:
+        context = cut_to_fit(template.tokenizer, context, excess)
+    cut = context != example.context
+    if cut:
+        example = example.model_copy(update={"context": context})
     tokens, start, whole = template.row(user(example), answer)
-    cut, limit = False, settings.max_length
-    if len(tokens) > limit and form.context:
-        cut = True
-        ends = template.ends_of_tokens(example.context)
-        keep = len(ends)
-        while len(tokens) > limit and keep > 0:
-            keep -= len(tokens) - limit
-            context = example.context[: ends[keep - 1]].rstrip() if keep > 0 else ""
-            example = example.model_copy(update={"context": context})
-            tokens, start, whole = template.row(user(example), answer)
     wrong = other_options(example) if settings.choice_loss and not form.reasoning else []
     others = tuple(tuple(template.row(user(example), o)[0][start:-1]) for o in wrong)
     return TokenRow(example.id, example.kind, form.name, tuple(tokens), start, whole, others), cut
