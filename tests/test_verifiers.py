@@ -133,6 +133,12 @@ CASES: list[tuple[Kind, str, list[str], str, list[str]]] = [
     ("number", "130 mmHg", [], "wrong", [
         "130 mg", "140 mmHg", "120 to 130 mmHg", "120-130 mmHg",
     ]),
+    ("number", "120/80 mmHg", [], "right", [
+        "120/80 mmHg", "A blood pressure of 120/80 mm Hg", "16.0/10.67 kPa",
+    ]),
+    ("number", "120/80 mmHg", [], "wrong", [
+        "135/90 mmHg", "150/100 mmHg", "1.5 mmHg", "120 mmHg", "120/90 mmHg", "130/80 mmHg",
+    ]),
     ("number", "4 mEq/L", [], "right", [
         "4 mEq/L", "4 meq/L", "4.0 mEq per liter",
     ]),
@@ -155,7 +161,19 @@ CASES: list[tuple[Kind, str, list[str], str, list[str]]] = [
         "38 °C", "38 degrees Celsius", "38°C", "100.4 °F", "38 C", "311.15 K",
     ]),
     ("number", "38 °C", [], "wrong", [
-        "38 °F", "39.5 °C",
+        "38 °F", "39.5 °C", "38.7 °C",
+    ]),
+    ("number", "7.35", [], "right", [
+        "7.35", "pH 7.35", "a pH of 7.350",
+    ]),
+    ("number", "7.35", [], "wrong", [
+        "7.45", "7.22", "7.36",
+    ]),
+    ("number", "1998", [], "wrong", [
+        "1997", "2010",
+    ]),
+    ("number", "10 mg", [], "wrong", [
+        "1e999 mg", "10^400 mg", "2 x 10^1000 mg", "1e" + "9" * 5000 + " mg",
     ]),
     ("number", "60 beats per minute", [], "right", [
         "60 bpm", "60 beats/min",

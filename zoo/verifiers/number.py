@@ -1,14 +1,19 @@
-"""Judges a number with its unit: right within 2%, in whatever unit of the same dimension."""
+"""Judges a number with its unit: right within 2%, in whatever unit of the same dimension.
+
+On scales where 2% says nothing (a temperature, a pH, a year) it is right where it is the gold rounded. A blood pressure
+is two numbers, and both must be right.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 from zoo.api import Example, Question, Verdict
 from zoo.verifiers.number_words import in_digits
 from zoo.verifiers.reading import HEDGE, HEDGED_NEXT, NEGATION, answer_of, final, gold_of, sentence_before
-from zoo.verifiers.units import leading_unit, registry
+from zoo.verifiers.units import is_pressure, leading_unit, registry
 
 TOLERANCE = 0.02
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
@@ -31,9 +36,12 @@ _COUNTED = re.compile(r"\b(?:breath|beat|cell)\b")
 
 @dataclass(frozen=True)
 class Number:
-    """A number as written. `unit` is pint's spelling or empty; `word` is what stood there instead of a unit."""
+    """A number as written, its last digit worth `step`; `over` is the second of a blood pressure. `unit` is pint's
+    spelling or empty; `word` is what stood there instead of a unit."""
 
     value: float
+    step: float
+    over: float | None
     unit: str
     word: str
     start: int
@@ -92,16 +100,22 @@ def _alternative(text: str, a: Number, b: Number) -> bool:
 def numbers_in(text: str) -> list[Number]:
     found = []
     for match in _NUMBER.finditer(text):
-        value = float(re.sub(r"[^\d.]", "", match.group("digits")))
-        if match.group("over") and float(match.group("over")):
-            value /= float(match.group("over"))
-        value *= 10.0 ** int(match.group("exp") or match.group("e") or 0) * _SCALE.get(match.group("scale") or "", 1.0)
+        digits, exponent = re.sub(r"[^\d.]", "", match.group("digits")), match.group("exp") or match.group("e") or "0"
+        scale = _SCALE.get(match.group("scale") or "", 1.0)
+        value = float(f"{digits}e{exponent}") * scale
+        step = float(f"1e{exponent}") * scale / 10 ** len(digits.partition(".")[2])
+        if not math.isfinite(value):
+            continue
         unit, rest = leading_unit(text[match.end() :])
+        over = float(match.group("over")) if match.group("over") else None
+        if over and not is_pressure(unit):
+            value, over = value / over, None
         if match.group("currency"):
             unit = "dollar" + ("/" + unit if unit and text[match.end() :].lstrip().startswith(("/", "per")) else "")
         end = match.end() if not unit else len(text) - len(rest) if len(text[match.end() :]) <= 80 else match.end()
         word = "" if unit else " ".join(re.findall(r"^\s*[-]?([a-z]{3,})", rest))
-        found.append(Number(-value if match.group("sign") == "-" else value, unit, word, match.start(), end))
+        value = -value if match.group("sign") == "-" else value
+        found.append(Number(value, step, over, unit, word, match.start(), end))
     return found
 
 
@@ -115,12 +129,16 @@ def _tidy(text: str) -> str:
 
 
 def _same(gold: Number, said: Number) -> tuple[bool, str]:
-    shown = f"says {said.value:g} {said.unit or said.word}".rstrip()
+    pair = f"/{said.over:g}" if said.over is not None else ""
+    shown = f"says {said.value:g}{pair} {said.unit or said.word}".rstrip()
+    if (gold.over is None) != (said.over is None):
+        return False, f"{shown}, which is not the same measure"
+    step = max(gold.step, said.step)
     if not gold.unit:
         if said.unit and gold.word:
             return False, f"{shown}, a {said.unit} and not {gold.word}"
         values = [said.value, *([said.value / 100] if said.unit == "percent" else [])]
-        return any(_close(gold.value, v) for v in values), shown
+        return any(_close(gold.value, v, step) for v in values), shown
     if not said.unit:
         if gold.unit == "percent" and not said.word:
             return _close(gold.value / 100, said.value), f"{shown}, without its unit"
@@ -128,13 +146,19 @@ def _same(gold: Number, said: Number) -> tuple[bool, str]:
     counted = {m.group() for u in (gold.unit, said.unit) for m in _COUNTED.finditer(u)}
     if len(counted) > 1:
         return False, f"{shown}, which is no {gold.unit}"
-    unit = _DEGREES.get(said.unit, said.unit) if gold.unit in _DEGREES.values() else said.unit
+    degrees = gold.unit in _DEGREES.values()
+    unit = _DEGREES.get(said.unit, said.unit) if degrees else said.unit
     try:
-        value = registry().Quantity(said.value, unit).to(gold.unit).magnitude
+        value, over = (registry().Quantity(v, unit).to(gold.unit).magnitude for v in (said.value, said.over or 0.0))
     except Exception as e:  # pint has its own errors for dimensions, offsets and spellings
         return False, f"{shown}, which is no {gold.unit} ({type(e).__name__})"
-    return _close(gold.value, float(value)), shown
+    second = gold.over is None or _close(gold.over, float(over))
+    return second and _close(gold.value, float(value), step if degrees else None), shown
 
 
-def _close(gold: float, value: float) -> bool:
-    return abs(value - gold) <= TOLERANCE * abs(gold) + 1e-12
+def _close(gold: float, value: float, step: float | None = None) -> bool:
+    """Within the tolerance, and where `step` is given no further off than rounding to it explains."""
+    allowed = TOLERANCE * abs(gold)
+    if step is not None:
+        allowed = min(allowed, step / 2)
+    return abs(value - gold) <= allowed + 1e-9 * max(1e-3, abs(gold))

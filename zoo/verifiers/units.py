@@ -26,7 +26,6 @@ _SPELLINGS = [
     (r"per\s?cent(?:age\s+points?)?|percentage\s+points?|%", "percent"),
     (r"international\s+units?|i\.u\.|IU|U(?![a-zA-Z])|units?", "international_unit"),
     (r"mcg|micrograms?|[µμ]g|ug", "microgram"),
-    (r"[µμ](?=[a-zA-Z])", "micro"),
     (r"US\s?dollars?|dollars?|USD", "dollar"),
     (r"cells?", "cell"), (r"meq", "mEq"), (r"mosm", "mOsm"),
     (r"wks?", "week"), (r"mos?\b", "month"), (r"yrs?|y(?![a-zA-Z])", "year"),
@@ -35,32 +34,10 @@ _SPELLINGS = [
     (r"square\s+met(?:er|re)s?|m2|m²", "m**2"), (r"m3|m³", "m**3"), (r"s2|s²", "s**2"),
     (r"lit(?:re|er)s?", "liter"), (r"met(?:re)s?", "meter"),
 ]  # fmt: skip
-_SPELLING = re.compile("|".join(f"(?P<s{i}>(?<![a-zA-Z])(?:{p})(?![a-zA-Z]))" if p[0] not in "[(" or i != 9 else
-                                f"(?P<s{i}>{p})" for i, (p, _) in enumerate(_SPELLINGS)))  # fmt: skip
+_MICRO = re.compile(r"[µμ](?=[a-zA-Z])")
+_SPELLING = re.compile("|".join(f"(?P<s{i}>(?<![a-zA-Z])(?:{p})(?![a-zA-Z]))" for i, (p, _) in enumerate(_SPELLINGS)))
 # Short words of a sentence that pint would take for units (inch, technical atmosphere, year, are, nit).
-_WORDS = {
-    "in",
-    "at",
-    "a",
-    "as",
-    "are",
-    "an",
-    "to",
-    "of",
-    "or",
-    "and",
-    "by",
-    "on",
-    "is",
-    "if",
-    "so",
-    "it",
-    "per",
-    "the",
-    "for",
-    "be",
-    "ha",
-}
+_WORDS = set("in at a as are an to of or and by on is if so it per the for be ha".split())
 _TOKEN = re.compile(r"[A-Za-zµμΩÅ°][A-Za-zµμΩÅ_]*(?:\*\*-?\d|\^\(?-?\d\)?|-\d(?!\d))?|1(?=/)")
 _SHORT = re.compile(
     r"^(?:da|[yzafpnumcdhkMGTPE]|micro)?(?:mol|cal|bar|Pa|Hz|eV|Da|Eq|Osm|osm|ohm|rad|ppm|ppb|gal|psi|mmHg|atm)$"
@@ -75,6 +52,12 @@ def registry() -> Any:
     for definition in _DEFINED:
         units.define(definition)
     return units
+
+
+@lru_cache
+def is_pressure(unit: str) -> bool:
+    """Whether `unit`, in pint's spelling, measures a pressure."""
+    return bool(unit) and bool(registry().Unit(unit).is_compatible_with("pascal"))
 
 
 @lru_cache(maxsize=4096)
@@ -96,6 +79,7 @@ def _known(token: str) -> bool:
 def leading_unit(text: str) -> tuple[str, str]:
     """`(unit, rest)`: the unit at the start of `text` in pint's spelling, empty if there is none."""
     spelled = _SPELLING.sub(lambda m: _SPELLINGS[int((m.lastgroup or "s0")[1:])][1], text[:80])
+    spelled = _MICRO.sub("micro", spelled)
     over = re.match(r"\s*(?:/|per\b)\s*(?=[a-zA-Z])", spelled)
     out, at = ("1/" if over else ""), (over.end() if over else 0)
     joint = re.compile(r"\s*(?:(/|\bper\b|\ba\b(?=\s*(?:day|week|month|year|hour|minute)\b))|([·*⋅])|(\s))\s*")
