@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from zoo import verifiers
 from zoo.api import Example, Question
-from zoo.artifact import Artifact, digest_file, digest_text, write_atomic, write_rows
+from zoo.artifact import Artifact, digest_file, digest_text, pretty, write_atomic, write_rows
 from zoo.config import EvaluateSettings
 from zoo.console import say
 from zoo.errors import RequestError
@@ -167,18 +166,14 @@ def run(job: Job) -> dict[str, Any]:
         results.append({**found, "items_from": state.loaded[suite.id].origin})
         rows += [asdict(item) for o in outcomes.values() for item in o.items]
         native = {who: o.native for who, o in outcomes.items() if o.native}
-        write_atomic(job.folder / "suites" / f"{suite.id}.json", _pretty(native))
+        write_atomic(job.folder / "suites" / f"{suite.id}.json", pretty(native))
     write_rows(job.folder / "items.jsonl", rows)
     rejected = {(r.path, r.id): r for loaded in state.loaded.values() for r in loaded.rejected}
     write_rows(job.folder / "rejected.jsonl", rejected.values())
-    write_atomic(job.folder / "scores.json", _pretty(results))
+    write_atomic(job.folder / "scores.json", pretty(results))
     for line in table(results):
         say(line)
     return {"suites": results, "items": "items.jsonl"}
-
-
-def _pretty(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 STEP = Step("evaluate", 2, ("annotate", "finetune"), check, identity, plan, run)
