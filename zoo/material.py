@@ -102,8 +102,6 @@ def _place(citation: Citation, corpus: Corpus) -> tuple[Citation, str] | None:
 def question_sources(run: Run) -> list[str]:
     """The question sources this run uses: those the request names, and those of the recipe, in the domain's order."""
     wanted = {*run.options.sources, *run.recipe.annotate.sources}
-    for source_id in run.recipe.annotate.sources:
-        run.domain.source(source_id)
     return [s.id for s in run.domain.config.sources if s.kind == "questions" and s.id in wanted]
 
 

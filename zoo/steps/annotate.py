@@ -23,7 +23,7 @@ from zoo.config import AnnotateSettings
 from zoo.console import Progress, progress, say
 from zoo.errors import RequestError, ZooError
 from zoo.library import digest_files
-from zoo.questions import check_sources, telling_texts
+from zoo.questions import check_sources, load_questions, suite_questions, telling_texts
 from zoo.run import Job, Run, Step
 from zoo.teachers import Unanswered, chosen, identity_of_teacher, open_teacher
 from zoo.teachers.budget import Outcome, in_order
@@ -105,7 +105,7 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
         calls = usual if calls is None else min(calls, usual)
     tokens = settings.max_answer_tokens if endpoint else min(settings.local_answer_tokens, settings.max_answer_tokens)
     out["calls"] = calls
-    out["cost"] = None if endpoint else 0.0
+    out["cost"] = _cost(run)
     if calls is not None:
         out["tokens"] = {"in": calls * (run.recipe.ingest.passage_tokens + _PROMPT_TOKENS), "out": calls * tokens}
     if calls is not None and not endpoint:
@@ -114,10 +114,13 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     return out
 
 
+def _cost(run: Run) -> float | None:
+    """What answers cost: nothing from the local teacher; what an endpoint takes nobody knows here."""
+    return None if chosen(run) else 0.0
+
+
 def _planned(run: Run, sources: list[str]) -> int | None:
     """How many questions the teacher would be given; None where a source lies on the Hub, which a plan does not ask."""
-    from zoo.questions import load_questions
-
     asking = [s for s in sources if run.domain.source(s).reasoning == "teacher"]
     if any(s not in run.options.sources for s in asking):
         return None
@@ -135,10 +138,10 @@ def run(job: Job) -> dict[str, Any]:
     for question in plain:
         work.add(material.labelled(question), keys[question.id])
     passages = corpus.sample(job.settings.passages, job.run.recipe.seed) if "documents" in _annotators(job.run) else []
-    usage, price, model = asyncio.run(_ask_all(job, [*asked, *passages], keys, work))
+    usage, model = asyncio.run(_ask_all(job, [*asked, *passages], keys, work))
     examples = _without_duplicates(job, work)
     about = {"passages": _count(corpus), "asked_passages": max(0, work.asked - len(asked))}
-    return _finish(job, work, examples, usage, {"teacher": model, "price": price, **about})
+    return _finish(job, work, examples, usage, {"teacher": model, **about})
 
 
 def _count(corpus: material.Corpus) -> int:
@@ -151,10 +154,7 @@ def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], di
     plain: list[Question] = []
     asked: list[Question] = []
     keys: dict[str, str] = {}
-    sources = material.question_sources(job.run)
-    if sources:
-        from zoo.questions import load_questions
-    for source_id in sources:
+    for source_id in material.question_sources(job.run):
         found, bad = load_questions(job.run, source_id)
         work.rejected += bad
         keys |= {q.id: text for q, text in zip(found, telling_texts(found), strict=True)}
@@ -231,9 +231,7 @@ def _failed(item: Item, reason: str, **detail: str) -> Rejected:
     return Rejected(reason=reason, id=item.id, detail=detail)
 
 
-async def _ask_all(
-    job: Job, items: Sequence[Item], keys: dict[str, str], work: Work
-) -> tuple[Usage, float | None, str]:
+async def _ask_all(job: Job, items: Sequence[Item], keys: dict[str, str], work: Work) -> tuple[Usage, str]:
     """Asks about all items within the budget and adds their rows to `work` in the items' order."""
     source = open_teacher(job.run)
     teacher = CachedTeacher(source, Cache(job.run.workspace.cache / "teacher.sqlite"))
@@ -253,14 +251,13 @@ async def _ask_all(
     if len(rows) < len(items):
         work.stopped = f"the budget of {settings.max_calls} calls was reached after {len(rows)} of {len(items)} items"
         say(f"  {work.stopped}")
-    return teacher.usage, source.price, source.model
+    return teacher.usage, source.model
 
 
 def _without_duplicates(job: Job, work: Work) -> list[Example]:
     """The candidates that repeat neither an earlier one nor a suite's question; the others are rejected with what
     they repeat."""
     from zoo.embedding import load_embedder
-    from zoo.questions import suite_questions
 
     if not work.candidates:
         return []
@@ -286,10 +283,9 @@ def _finish(job: Job, work: Work, examples: list[Example], usage: Usage, more: d
     if not examples:
         took = ", ".join(f"{reason} {n}" for reason, n in reasons.items()) or "there was nothing to ask about"
         raise ZooError(f"annotate kept nothing ({took}); look at {job.folder / 'rejected.jsonl'}.")
-    price = more.pop("price")
     result: dict[str, Any] = {
         "asked": work.asked, "kept": len(examples), "rejected": reasons, "calls": usage.calls, "cached": usage.cached,
-        "cost": None if price is None else price * (usage.calls - usage.cached),
+        "cost": _cost(job.run),
         "tokens": {"in": usage.tokens_in, "out": usage.tokens_out},
         "by_origin": dict(Counter(e.origin for e in examples)),
         "by_source": dict(Counter(e.source for e in examples)), **more,
