@@ -52,13 +52,14 @@ class Fields(Strict):
 
 
 class HubData(Strict):
-    """`train_ids` names a file in the domain's folder, for a set published without a split: those ids train, the others test."""
+    """`test_ids` names a file in the domain's folder, for a set published without a split: the rows of those ids are its
+    authors' test items, which never train; all others do."""
 
     dataset: str
     config: str | list[str] | None = None
     split: str
     revision: str = "main"
-    train_ids: str | None = None
+    test_ids: str | None = None
 
 
 class SourceConfig(Strict):

@@ -14,16 +14,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from zoo.api import Example, Question, Rejected, Row
+from zoo.api import Example, Question, Row
 from zoo.artifact import canonical, digest_file, digest_text, write_rows
 from zoo.config import Fields, SourceConfig
 from zoo.errors import RequestError, unknown
 from zoo.library import Domain
 from zoo.prompting import assistant_turn, offered, user_turn
-from zoo.questions import check_table, dataset_cache, ids_in, questions_of
+from zoo.questions import Items, check_table, digest_of_tests, read_items
 from zoo.run import Run
 from zoo.strict import Strict, read_yaml, validated
-from zoo.tables import RowDict, hub_rows, read_table
+from zoo.tables import RowDict, read_table
 
 NATIVE_CHOICE = {"acc", "acc_norm"}
 OWN = {"verified", "rougeL"}
@@ -55,15 +55,6 @@ class _Metadata(Strict):
 
 
 @dataclass(frozen=True)
-class Items:
-    """`origin` is a file's name, or a dataset with the commit that was resolved."""
-
-    questions: list[Question]
-    rejected: list[Rejected]
-    origin: str
-
-
-@dataclass(frozen=True)
 class Suite:
     """One suite of a domain. `config` is the YAML as lm-eval takes it."""
 
@@ -86,25 +77,22 @@ class Suite:
         beside = self.path.parent / self.meta.data
         return beside if beside.is_file() else self.domain.folder / self.meta.data
 
-    def _named(self, run: Run) -> Path | None:
+    def file(self, run: Run) -> Path | None:
+        """Its items as a file on this disk: the one that the request names, else the packaged one; None for the Hub's."""
         given = run.options.suite_data
-        return given.get(self.id) or given.get(self.meta.data)
+        return given.get(self.id) or given.get(self.meta.data) or self.packaged
 
-    def local(self, run: Run) -> bool:
-        """Whether its items lie on this disk as a file."""
-        return bool(self._named(run) or self.packaged)
-
-    def data_key(self, run: Run) -> str:
+    def data_key(self, run: Run) -> tuple[str, str | None]:
         """Equal for suites that put the same items."""
-        return str(self._named(run) or self.meta.data)
+        path = self.file(run)
+        return (str(path), None) if path else (self.meta.data, self.meta.split)
 
     def data_identity(self, run: Run) -> str:
-        """What decides the items: a file's content, or the dataset with its revision and split; and the mapping."""
-        path, source = self._named(run) or self.packaged, self._source
+        """What decides the items: a file's content, or the dataset with its revision and split; which of them test; and
+        the mapping."""
+        path, source = self.file(run), self._source
         where = digest_file(path) if path else self.meta.split
-        ids = source.hub.train_ids if source.hub and not path else None
-        out = self.domain.digest_of(ids) if ids else None
-        return digest_text(canonical([where, out, source.model_dump(mode="json")]))
+        return digest_text(canonical([where, digest_of_tests(self.domain, source), source.model_dump(mode="json")]))
 
     @property
     def _source(self) -> SourceConfig:
@@ -116,7 +104,7 @@ class Suite:
 
     def check(self, run: Run) -> None:
         """Refuses, before any work, items that are missing or do not fit; what lies on the Hub is only known later."""
-        path = self._named(run) or self.packaged
+        path = self.file(run)
         if path is None:
             if self._source.hub is None or self.meta.split is None:
                 raise self._nowhere()
@@ -134,23 +122,15 @@ class Suite:
 
         Raises ZooError where the Hub has not got them, RequestError where the file does not fit.
         """
-        path = self._named(run) or self.packaged
-        if self.packaged and not self.meta.fields:
-            file = path or self.packaged
-            return Items(self._examples(file), [], file.name)
-        source, train = self._source, set[str]()
-        if path:
-            rows, origin = read_table(path), path.name
-        elif source.hub and self.meta.split:
-            rows, origin = hub_rows(source.hub, self.meta.split, run.options.offline, dataset_cache(run))
-            train = ids_in(self.domain, source.hub.train_ids) if source.hub.train_ids else train
-        else:
+        path, source = self.file(run), self._source
+        if path and self.packaged and not self.meta.fields:
+            return Items(self._examples(path), [], path.name)
+        if path is None and (source.hub is None or self.meta.split is None):
             raise self._nowhere()
-        items, rejected = questions_of(source, rows, origin)
-        items = [q for q in items if q.id.removeprefix(f"{source.id}-") not in train]
-        if not items:
-            raise RequestError(f"No row of {origin} can be an item of {self.id}.")
-        return Items(items, rejected, origin)
+        items = read_items(run, source, path, self.meta.split or "", "test")
+        if not items.questions:
+            raise RequestError(f"No row of {items.origin} can be an item of {self.id} ({items.why_none}).")
+        return items
 
     def _nowhere(self) -> RequestError:
         where = f" (see {self._source.homepage})" if self._source.homepage else ""

@@ -23,7 +23,7 @@ from zoo.config import AnnotateSettings
 from zoo.console import Progress, progress, say
 from zoo.errors import RequestError, ZooError
 from zoo.library import digest_files
-from zoo.questions import check_sources, load_questions, suite_questions, telling_texts
+from zoo.questions import check_sources, load_questions, place_of, suite_questions, telling_texts
 from zoo.run import Job, Run, Step
 from zoo.teachers import Unanswered, chosen, identity_of_teacher, open_teacher
 from zoo.teachers.budget import Outcome, in_order
@@ -122,7 +122,7 @@ def _cost(run: Run) -> float | None:
 def _planned(run: Run, sources: list[str]) -> int | None:
     """How many questions the teacher would be given; None where a source lies on the Hub, which a plan does not ask."""
     asking = [s for s in sources if run.domain.source(s).reasoning == "teacher"]
-    if any(s not in run.options.sources for s in asking):
+    if any(place_of(run, run.domain.source(s)) is None for s in asking):
         return None
     most = run.recipe.annotate.questions
     return sum(len(material.sampled(load_questions(run, s)[0], most, run.recipe.seed, s)) for s in asking)

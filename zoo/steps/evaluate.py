@@ -27,10 +27,11 @@ from zoo.evaluation.contestants import (
     wants_shots,
 )
 from zoo.evaluation.report import summarise, table
-from zoo.evaluation.suites import OWN, Items, Suite, load_suite, split_items, suite_ids
+from zoo.evaluation.suites import OWN, Suite, load_suite, split_items, suite_ids
 from zoo.gate import gate_suite
 from zoo.library import digest_files
 from zoo.prompting import offered, template_path
+from zoo.questions import Items
 from zoo.run import Job, Run, Step
 
 START_S, SCORED_S, WRITTEN_S = 15.0, 0.18, 0.65  # 135M parameters on two CPU cores; for the plan only
@@ -63,7 +64,7 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     counts: dict[str, int | None] = {}
     requests, seconds = 0, START_S
     for suite in _suites(run):
-        if not suite.local(run):
+        if suite.file(run) is None:
             counts[suite.id] = None
             continue
         questions, _ = split_items(suite, suite.questions(run), settings.limit.get(suite.id), run.recipe.seed)
