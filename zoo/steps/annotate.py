@@ -22,6 +22,7 @@ from zoo.artifact import Artifact, write_rows
 from zoo.config import AnnotateSettings
 from zoo.console import Progress, progress, say
 from zoo.errors import RequestError, ZooError
+from zoo.evaluation.suites import load_suite, packaged_suites
 from zoo.library import digest_files
 from zoo.questions import check_sources, load_questions, place_of, suite_questions, telling_texts
 from zoo.run import Job, Run, Step
@@ -29,7 +30,7 @@ from zoo.teachers import Unanswered, chosen, identity_of_teacher, open_teacher
 from zoo.teachers.budget import Outcome, in_order
 from zoo.teachers.cache import Cache, CachedTeacher, Usage
 
-VERSION = 3
+VERSION = 4
 _SILENT = 8  # items in a row without any answer, after which the teacher is taken to be gone
 UNANSWERED = "unanswered"
 _START_S, _LOCAL_CALL_S = 5.0, 2.3  # the local teacher with 135M parameters on two CPU cores; for the plan only
@@ -55,13 +56,22 @@ class Work:
 
 
 def check(run: Run) -> None:
-    """Refuses what is known to be wrong before any work: the teacher's options, sources, annotators, verifiers."""
+    """Refuses what is known to be wrong before any work: the teacher's options, sources, annotators, verifiers, and
+    packaged exams that cannot be kept apart from what trains."""
     chosen(run)
-    _annotators(run)
+    annotators = _annotators(run)
     check_sources(run)
     for source_id in run.recipe.annotate.sources:
         if run.domain.source(source_id).kind != "questions":
             raise RequestError(f"The source {source_id} holds documents; annotate.sources names question sources.")
+    for source_id in material.question_sources(run):
+        if run.domain.source(source_id).reasoning == "teacher" and "questions" not in annotators:
+            raise RequestError(
+                f"The domain {run.domain.name} names no annotator for questions, which {source_id} needs; "
+                "see annotators in its domain.yaml."
+            )
+    for suite_id in packaged_suites(run.domain):
+        load_suite(run.domain, suite_id).questions(run)
     if not run.domain.verifiers:
         raise RequestError(
             f"The domain {run.domain.name} names no verifiers, so nothing could be kept; see its domain.yaml."
@@ -105,18 +115,13 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
         calls = usual if calls is None else min(calls, usual)
     tokens = settings.max_answer_tokens if endpoint else min(settings.local_answer_tokens, settings.max_answer_tokens)
     out["calls"] = calls
-    out["cost"] = _cost(run)
+    out["cost"] = None if endpoint else 0.0
     if calls is not None:
         out["tokens"] = {"in": calls * (run.recipe.ingest.passage_tokens + _PROMPT_TOKENS), "out": calls * tokens}
     if calls is not None and not endpoint:
         out["seconds"] = round(_START_S + _LOCAL_CALL_S * calls)
         out["note"] = "rough: as 135M parameters answer on 2 CPU cores"
     return out
-
-
-def _cost(run: Run) -> float | None:
-    """What answers cost: nothing from the local teacher; what an endpoint takes nobody knows here."""
-    return None if chosen(run) else 0.0
 
 
 def _planned(run: Run, sources: list[str]) -> int | None:
@@ -140,12 +145,8 @@ def run(job: Job) -> dict[str, Any]:
     passages = corpus.sample(job.settings.passages, job.run.recipe.seed) if "documents" in _annotators(job.run) else []
     usage, model = asyncio.run(_ask_all(job, [*asked, *passages], keys, work))
     examples = _without_duplicates(job, work)
-    about = {"passages": _count(corpus), "asked_passages": max(0, work.asked - len(asked))}
+    about = {"passages": sum(map(len, corpus.passages.values())), "asked_passages": max(0, work.asked - len(asked))}
     return _finish(job, work, examples, usage, {"teacher": model, **about})
-
-
-def _count(corpus: material.Corpus) -> int:
-    return sum(map(len, corpus.passages.values()))
 
 
 def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], dict[str, str]]:
@@ -161,11 +162,6 @@ def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], di
         questions = material.sampled(found, job.settings.questions, job.run.recipe.seed, source_id)
         if job.domain.source(source_id).reasoning == "none":
             plain += questions
-        elif "questions" not in job.domain.config.annotators:
-            raise ZooError(
-                f"The domain {job.domain.name} names no annotator for questions, which {source_id} needs: "
-                "see annotators in its domain.yaml."
-            )
         else:
             asked += [q for q in questions if q.kind in job.domain.verifiers]
             work.rejected += [
@@ -285,7 +281,7 @@ def _finish(job: Job, work: Work, examples: list[Example], usage: Usage, more: d
         raise ZooError(f"annotate kept nothing ({took}); look at {job.folder / 'rejected.jsonl'}.")
     result: dict[str, Any] = {
         "asked": work.asked, "kept": len(examples), "rejected": reasons, "calls": usage.calls, "cached": usage.cached,
-        "cost": _cost(job.run),
+        "cost": None if chosen(job.run) else 0.0,
         "tokens": {"in": usage.tokens_in, "out": usage.tokens_out},
         "by_origin": dict(Counter(e.origin for e in examples)),
         "by_source": dict(Counter(e.source for e in examples)), **more,

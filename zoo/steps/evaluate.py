@@ -27,7 +27,7 @@ from zoo.evaluation.contestants import (
     wants_shots,
 )
 from zoo.evaluation.report import summarise, table
-from zoo.evaluation.suites import OWN, Suite, load_suite, split_items, suite_ids
+from zoo.evaluation.suites import Suite, load_suite, split_items, suite_ids
 from zoo.gate import gate_suite
 from zoo.library import digest_files
 from zoo.prompting import offered, template_path
@@ -97,7 +97,6 @@ class _Table:
         self.loaded[suite.id] = suite.load(self.job.run)
         every = self.loaded[suite.id].questions
         items, held = split_items(suite, every, self.settings.limit.get(suite.id), seed)
-        _require_verifiers(suite, items)
         self.items[suite.id], self.sizes[suite.id] = items, len(every) - len(held)
         if rejected := self.loaded[suite.id].rejected:
             say(f"  {suite.id}: {len(rejected)} rows cannot be items, for example: {rejected[0].reason}")
@@ -145,14 +144,6 @@ class _Table:
         return {**found, MODEL: model}
 
 
-def _require_verifiers(suite: Suite, items: list[Question]) -> None:
-    kinds = {q.kind for q in items}
-    if suite.meta.metric in OWN - {"rougeL"} and (lacking := kinds - set(suite.domain.config.verifiers)):
-        raise RequestError(
-            f"The suite {suite.id} is scored by a verifier; {suite.domain.name} has none for {min(lacking)} answers."
-        )
-
-
 def run(job: Job) -> dict[str, Any]:
     state = _Table(job)
     state.measure(job.run.base.folder, (ZERO_SHOT, FEW_SHOT))
@@ -177,4 +168,4 @@ def run(job: Job) -> dict[str, Any]:
     return {"suites": results, "items": "items.jsonl"}
 
 
-STEP = Step("evaluate", 2, ("annotate", "finetune"), check, identity, plan, run)
+STEP = Step("evaluate", 3, ("annotate", "finetune"), check, identity, plan, run)
