@@ -10,6 +10,7 @@ import yaml
 from zoo.errors import RequestError
 from zoo.library import find_domains, folder, load_domain, load_recipe, recipes
 
+DOCUMENTS = {"id": "notes", "kind": "documents", "licence": "MIT"}
 RECIPES = sorted(folder("recipes").rglob("*.yaml"))
 
 
@@ -61,6 +62,19 @@ def test_a_plugins_python_is_its_own(tmp_path):
         ("medical", {}, "is taken by the domain healthcare"),
         ("shadow", {"aliases": ["healthcare"]}, "is taken by the domain healthcare"),
         ("typo", {"sumary": "x"}, "did you mean 'summary'?"),
+        (
+            "kinds",
+            {"annotators": {"document": "grounded_qa"}},
+            "under annotators 'document'; did you mean 'documents'?",
+        ),
+        ("checks", {"verifiers": {"choise": "choice"}}, "under verifiers 'choise'; did you mean 'choice'?"),
+        (
+            "rows",
+            {"sources": [{**DOCUMENTS, "hub": {"dataset": "a/b", "split": "train"}}]},
+            "of which hub says nothing",
+        ),
+        ("answers", {"sources": [{**DOCUMENTS, "answer": "choice"}]}, "of which answer says nothing"),
+        ("unsaid", {"sources": [{**DOCUMENTS, "kind": "questions"}]}, "sources.0 (notes) holds questions and lacks"),
     ],
 )
 def test_a_broken_plugin_is_listed_with_its_error_and_stops_nobody(tmp_path, name, changes, error):

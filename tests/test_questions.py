@@ -12,7 +12,8 @@ from zoo.config import Fields, Options, SourceConfig
 from zoo.errors import RequestError, ZooError
 from zoo.evaluation.suites import load_suite
 from zoo.library import load_domain, load_recipe
-from zoo.questions import check_sources, load_questions, questions_of, suite_questions
+from zoo.mapping import questions_of
+from zoo.questions import check_sources, load_questions, suite_questions
 from zoo.run import Run
 from zoo.tables import read_table
 

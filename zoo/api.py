@@ -70,7 +70,7 @@ class Teacher(Row):
 class Question(Row):
     """An item of a `questions` source or of a suite, in the project's own fields whatever its authors called them.
 
-    `reasoning` is the authors' own explanation where there is one; `labels` is false where an answer needs no reasoning.
+    `reasoning` is the authors' own explanation where there is one.
     """
 
     id: str

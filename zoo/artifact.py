@@ -154,7 +154,7 @@ def content_of(files: dict[str, dict[str, Any]]) -> str:
     return digest_text(canonical({n: f["sha256"] for n, f in files.items() if not n.endswith(".log")}))
 
 
-def pretty(data: dict[str, Any]) -> str:
+def pretty(data: Any) -> str:
     """JSON as records are written: for people to read."""
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from zoo.api import Document, Example, Kind
 from zoo.artifact import Artifact, without_paths
+from zoo.config import SourceConfig
 from zoo.evaluation.report import leaning, leans
 from zoo.gate import Gate
 from zoo.library import folder
@@ -53,6 +54,12 @@ def pretraining_data(run: Run, inputs: dict[str, Artifact]) -> list[dict[str, An
     hub = run.recipe.pretrain.replay.hub
     general = {"source": hub.dataset, "licence": "not known"} if hub else {"source": "SRM Zoo", "licence": "Apache-2.0"}
     return [*rows, {**general, "texts": "general texts against forgetting"}]
+
+
+def sources_of(run: Run, rows: list[dict[str, Any]]) -> list[SourceConfig]:
+    """The domain's sources that `rows` name and of which there is more to say than their id."""
+    named = {r["source"] for r in rows}
+    return [s for s in run.domain.config.sources if s.id in named and s.title]
 
 
 def worse(suites: list[dict[str, Any]]) -> list[str]:
@@ -117,7 +124,8 @@ def write_card(run: Run, inputs: dict[str, Artifact], version: str, gate: Gate, 
     template = env.from_string((folder("model_cards") / "card.md.j2").read_text(encoding="utf-8"))
     return template.render(
         metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True), domain=config, version=version, base=base,
-        rows=rows, tasks=tasks(examples), with_text=sum(bool(e.context) for e in examples),
+        rows=rows, sources=sources_of(run, [*rows, *pretraining]), tasks=tasks(examples),
+        with_text=sum(bool(e.context) for e in examples),
         kept_passages=kept_passages(examples), pretraining=pretraining, worse=worse(suites), said_most=said_most(suites),
         suites=suites, gate=gate, decision=decision, licence=licence, licence_why=why,
         steps={n: a.record for n, a in inputs.items()}, recipe=run.recipe,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -52,16 +52,20 @@ class Fields(Strict):
 
 
 class HubData(Strict):
-    """`train_ids` names a file in the domain's folder, for a set published without a split: those ids train, the others test."""
+    """`test_ids` names a file in the domain's folder, for a set published without a split: the rows of those ids are its
+    authors' test items, which never train; all others do."""
 
     dataset: str
     config: str | list[str] | None = None
     split: str
     revision: str = "main"
-    train_ids: str | None = None
+    test_ids: str | None = None
 
 
 class SourceConfig(Strict):
+    """Where material lies: `path` in the domain's folder (a file or folder of documents, or a file of questions to train
+    on), or for questions the Hub; a request can name another place. `title` and `homepage` are shown with its id."""
+
     id: str
     kind: Literal["documents", "questions"]
     licence: str
@@ -72,6 +76,19 @@ class SourceConfig(Strict):
     answer: Kind | None = None
     reasoning: Literal["teacher", "none"] = "teacher"
     fields: list[Fields] = []
+
+    @model_validator(mode="after")
+    def _all_is_read(self) -> Self:
+        unread = {"hub", "answer", "reasoning", "fields"} & self.model_fields_set if self.kind == "documents" else set()
+        if unread:
+            raise ValueError(
+                f"({self.id}) holds documents, of which {min(unread)} says nothing: they are the files at its path"
+            )
+        if self.kind == "questions" and self.answer is None:
+            raise ValueError(
+                f"({self.id}) holds questions and lacks their kind of answers: {', '.join(get_args(Kind))}"
+            )
+        return self
 
 
 class GateConfig(Strict):
@@ -95,7 +112,7 @@ class DomainConfig(Strict):
     tags: list[str] = []
     hub: str | None = None
     sources: list[SourceConfig]
-    annotators: dict[str, str]
+    annotators: dict[Literal["documents", "questions"], str]
     verifiers: dict[Kind, str]
     suites: list[str]
     gate: GateConfig

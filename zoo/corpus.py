@@ -38,7 +38,8 @@ class Corpus:
 
 
 def roots_of(run: Run) -> list[Root]:
-    """Where documents come from: the paths of the request, and the packaged sample, on which the domain's seeds rest.
+    """Where documents come from: the paths of the request, and the packaged sample, on which the domain's seeds rest. A
+    packaged source that the request names elsewhere is read there alone.
 
     Raises RequestError for a path that is not there and a source that the domain lacks.
     """
@@ -47,7 +48,9 @@ def roots_of(run: Run) -> list[Root]:
         source = run.domain.source(source_id)
         if source.kind == "documents":
             roots.append(Root(source.id, source.licence, _existing(path, f"--source {source_id}")))
-    packaged = [s for s in run.domain.config.sources if s.kind == "documents" and s.path]
+    packaged = [
+        s for s in run.domain.config.sources if s.kind == "documents" and s.path and s.id not in run.options.sources
+    ]
     if roots and not run.recipe.ingest.sample:
         return roots
     return [

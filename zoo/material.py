@@ -13,6 +13,8 @@ from zoo.annotating import Material
 from zoo.api import Citation, Document, Example, Passage, Question, Rejected, Verdict
 from zoo.artifact import Artifact, canonical, digest_file, digest_text
 from zoo.library import Domain
+from zoo.mapping import fault
+from zoo.questions import digest_of_tests, place_of
 from zoo.quotes import find_quote
 from zoo.run import Run
 
@@ -54,20 +56,23 @@ def seed_rows(domain: Domain, corpus: Corpus) -> list[Example | Rejected]:
 
 
 def _seed(seed: Example, domain: Domain, corpus: Corpus) -> Example | Rejected:
+    def rejected(reason: str, detail: dict[str, Any]) -> Rejected:
+        return Rejected(reason=reason, id=seed.id, path="seeds.jsonl", detail=detail)
+
     verifier = domain.verifiers.get(seed.kind)
     if verifier is None:
-        return Rejected(reason="domain_has_no_verifier", id=seed.id, path="seeds.jsonl", detail={"kind": seed.kind})
+        return rejected("domain_has_no_verifier", {"kind": seed.kind})
     verdict = verifier(seed, seed.answer)
     if verdict.verdict != "right":
-        return Rejected(reason="seed_fails_verifier", id=seed.id, path="seeds.jsonl", detail=verdict.model_dump())
+        return rejected("seed_fails_verifier", verdict.model_dump())
+    if reason := fault(seed.kind, seed.question, seed.answer, seed.choices):
+        return rejected(reason, {"answer": seed.answer, "choices": seed.choices})
     citations: list[Citation] = []
     shown: dict[str, None] = {}
     for citation in seed.citations:
         placed = _place(citation, corpus)
         if placed is None:
-            return Rejected(
-                reason="quote_not_in_document", id=seed.id, path="seeds.jsonl", detail=citation.model_dump()
-            )
+            return rejected("quote_not_in_document", citation.model_dump())
         citations.append(placed[0])
         shown[placed[1]] = None
     quotes = Verdict(
@@ -102,21 +107,20 @@ def _place(citation: Citation, corpus: Corpus) -> tuple[Citation, str] | None:
 def question_sources(run: Run) -> list[str]:
     """The question sources this run uses: those the request names, and those of the recipe, in the domain's order."""
     wanted = {*run.options.sources, *run.recipe.annotate.sources}
-    for source_id in run.recipe.annotate.sources:
-        run.domain.source(source_id)
     return [s.id for s in run.domain.config.sources if s.kind == "questions" and s.id in wanted]
 
 
 def identity_of_questions(run: Run) -> dict[str, Any]:
-    """What decides the questions of a run: each source's file by content, or its place on the Hub, and how it is
-    mapped."""
+    """What decides the questions of a run: each source's file by content, or its place on the Hub; which of its rows
+    only test; and how it is mapped."""
     out: dict[str, Any] = {}
     for source_id in question_sources(run):
-        path = run.options.sources.get(source_id)
         source = run.domain.source(source_id)
-        out[source_id] = {"file": digest_file(path) if path else None, "config": source.model_dump(mode="json")}
-        if source.hub and source.hub.train_ids:
-            out[source_id]["train_ids"] = run.domain.digest_of(source.hub.train_ids)
+        path = place_of(run, source)
+        out[source_id] = {
+            "file": digest_file(path) if path else None, "tests": digest_of_tests(run.domain, source),
+            "config": source.model_dump(mode="json"),
+        }  # fmt: skip
     return out
 
 

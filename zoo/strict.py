@@ -7,7 +7,7 @@ and stay out of it; so do those marked `place`, in whose stead the step's identi
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -17,6 +17,7 @@ from zoo.errors import RequestError, unknown
 
 M = TypeVar("M", bound=BaseModel)
 _NOT_IDENTITY: dict[str, JsonValue] = {"identity": False}
+_KEY = "[key]"  # ends the place of what pydantic has against a mapping's key
 
 
 # What pydantic says of a value, by its type of error, as a domain expert would: the key comes before it.
@@ -68,9 +69,9 @@ def validated(model: type[M], data: Any, where: str) -> M:
     except ValidationError as e:
         # A mistyped key is also a missing one: the typo says more.
         first = min(e.errors(), key=lambda error: error["type"] != "extra_forbidden")
-        path = [p for p in first["loc"] if isinstance(p, (str, int))]
+        path = [p for p in first["loc"] if p != _KEY]
         dotted = ".".join(str(p) for p in path)
-        if first["type"] == "extra_forbidden":
+        if first["type"] == "extra_forbidden" or (first["type"] == "literal_error" and _KEY in first["loc"]):
             raise unknown(f"key in {where}{_under(path[:-1])}", str(path[-1]), keys_at(model, path[:-1])) from e
         raise RequestError(f"{where}: {dotted or 'the file'} {_said(first)}.") from e
 
@@ -92,7 +93,7 @@ def _under(path: list[Any]) -> str:
 
 
 def keys_at(model: type[BaseModel], path: list[Any]) -> list[str]:
-    """The field names that `model` has at `path` (names and list positions)."""
+    """The field names that `model` has at `path` (names and list positions), or the keys that a mapping there takes."""
     current: type[BaseModel] = model
     for part in path:
         if isinstance(part, int):
@@ -100,7 +101,8 @@ def keys_at(model: type[BaseModel], path: list[Any]) -> list[str]:
         info = current.model_fields.get(part)
         nested = _model_in(info.annotation) if info else None
         if nested is None:
-            return []
+            key = next(iter(get_args(info.annotation)), None) if info else None
+            return [str(k) for k in get_args(key)] if get_origin(key) is Literal else []
         current = nested
     return list(current.model_fields)
 

@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.steps.annotate_job import SUITE, job, make
 from zoo.api import Example
 from zoo.artifact import Workspace
-from zoo.config import EvaluateSettings, Options
+from zoo.config import AnnotateSettings, EvaluateSettings, Options
 from zoo.errors import RequestError
 from zoo.evaluation.contestants import choose_shots, wants_shots
 from zoo.evaluation.suites import load_suite, packaged_suites, split_items, suite_ids
 from zoo.library import Domain, load_domain, load_recipe
 from zoo.prompting import user_turn
 from zoo.run import Run
+from zoo.steps.evaluate import STEP as EVALUATE
 
 DOMAIN = load_domain("medical")
 ZOO = {"data": "pubmedqa", "context": "shown", "baseline": "majority", "metric": "acc"}
@@ -122,8 +125,6 @@ def test_a_suite_and_its_cot_share_a_file(tmp_path: Path) -> None:
 
 
 def broken(tmp_path: Path, change: dict[str, Any]) -> Domain:
-    import yaml
-
     folder = tmp_path / "d" / "suites"
     folder.mkdir(parents=True)
     config = yaml.safe_load((DOMAIN.folder / "suites" / "pubmedqa.yaml").read_text())
@@ -144,6 +145,81 @@ def broken(tmp_path: Path, change: dict[str, Any]) -> Domain:
 def test_a_suite_with_a_fault(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(RequestError, match=message):
         load_suite(broken(tmp_path, change), "pubmedqa")
+
+
+CHOICE = {"metric": "acc", "aggregation": "mean"}
+WRITTEN = {"output_type": "generate_until", "metric_list": [{"metric": "chrf", "aggregation": "chrf"}]}
+
+
+@pytest.mark.parametrize(
+    ("metric", "change", "message"),
+    [
+        ("acc_norm", {"metric_list": [CHOICE]}, "scored by acc_norm, which its metric_list lacks"),
+        ("f1", {"metric_list": [CHOICE, {"metric": "f1"}]}, "no metric in pubmedqa.yaml 'f1'; known: acc, acc_norm"),
+        ("chrf", WRITTEN, "scored by chrf, which is one number for all items"),
+        ("exact_match", WRITTEN, "'exact_match'; known: chrf, rougeL, verified"),
+    ],
+)
+def test_a_metric_that_would_be_missing_from_the_scores(
+    tmp_path: Path, metric: str, change: dict[str, Any], message: str
+) -> None:
+    metadata = {"version": 1, "zoo": {**ZOO, "metric": metric}}
+    with pytest.raises(RequestError, match=message):
+        load_suite(broken(tmp_path, {**change, "metadata": metadata}), "pubmedqa")
+
+
+EXAM_ITEM = {
+    "id": "i1", "kind": "choice", "question": "Which?", "choices": ["x", "y"], "answer": "x", "origin": "person",
+    "source": "exam", "licence": "MIT",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("item", "zoo", "message"),
+    [
+        ({"answer": "B"}, {}, r"exam\.jsonl row 2 \(i2\) cannot be an item: gold not among choices; its answer is 'B'"),
+        ({"choices": ["x"]}, {}, "fewer than two choices"),
+        ({"kind": "number", "choices": []}, {}, r"i2 of exam\.jsonl .* no options to choose from \(output_type"),
+        ({"kind": "label", "answer": "z"}, {}, r"i2 of exam\.jsonl .* answer not among its options"),
+        ({"kind": "number", "choices": []}, {"baseline": "chance", "metric": "verified"}, "from .baseline: chance"),
+        ({"kind": "short", "choices": []}, {"baseline": "majority", "metric": "verified"}, "names none for short"),
+    ],
+)
+def test_an_exam_that_cannot_be_scored_is_refused_before_any_work(
+    tmp_path: Path, item: dict[str, Any], zoo: dict[str, Any], message: str
+) -> None:
+    make(tmp_path, 1, verifiers={"choice": "choice", "number": "number"})
+    suite = SUITE | {"output_type": "generate_until" if zoo else "multiple_choice"}
+    suite["metadata"] = {"version": 1, "zoo": SUITE["metadata"]["zoo"] | zoo}
+    (tmp_path / "pharmacy" / "suites" / "pharmacy_exam.yaml").write_text(yaml.safe_dump(suite))
+    exam = tmp_path / "pharmacy" / "exam.jsonl"
+    exam.write_text(f"{json.dumps(EXAM_ITEM)}\n")
+    run = job(tmp_path, None, AnnotateSettings())
+    EVALUATE.check(run)
+    exam.write_text(f"{json.dumps(EXAM_ITEM)}\n{json.dumps(EXAM_ITEM | {'id': 'i2'} | item)}\n")
+    with pytest.raises(RequestError, match=message):
+        EVALUATE.check(run)
+
+
+@pytest.mark.parametrize(
+    ("zoo", "message"),
+    [
+        (
+            {"baseline": "chance", "metric": "rougeL"},
+            r"\(baseline: chance\) needs options .* the number answers of asked",
+        ),
+        ({"baseline": "majority", "metric": "verified"}, "names none for number answers"),
+    ],
+)
+def test_a_suite_over_a_source_of_open_questions(tmp_path: Path, zoo: dict[str, Any], message: str) -> None:
+    make(tmp_path, 1, suites=["asked"])
+    suite = SUITE | {"task": "asked", "output_type": "generate_until"}
+    suite["metadata"] = {"version": 1, "zoo": SUITE["metadata"]["zoo"] | {"data": "asked", "split": "test"} | zoo}
+    (tmp_path / "pharmacy" / "suites" / "asked.yaml").write_text(yaml.safe_dump(suite))
+    data = tmp_path / "a.jsonl"
+    data.write_text('{"id": 1, "q": "How much?", "a": "5 mg"}\n')
+    with pytest.raises(RequestError, match=message):
+        EVALUATE.check(job(tmp_path, None, AnnotateSettings(), suite_data={"asked": data}))
 
 
 def example(n: int, answer: str, source: str = "mts_dialog", kind: Any = "label") -> Example:

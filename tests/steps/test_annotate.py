@@ -19,7 +19,7 @@ from tests.steps.annotate_job import EXAM_QUESTION, annotate, job, make, passage
 from zoo.api import Citation, Example, Passage, Rejected
 from zoo.artifact import Artifact, Workspace, write_rows
 from zoo.config import AnnotateSettings
-from zoo.errors import ZooError
+from zoo.errors import RequestError, ZooError
 from zoo.steps.annotate import STEP
 
 FAST = AnnotateSettings(concurrency=8, timeout_s=1.0, retries=2)
@@ -261,7 +261,7 @@ def test_seeds_come_first_with_their_quotes_found_and_their_answers_verified(tmp
     wrong = Citation(document="part1.md", quote="words that part1 does not have")
     seeds = [
         seed(1), seed(2, citations=[elsewhere]), seed(3, citations=[wrong]), seed(4, answer="neither"),
-        seed(5, question=EXAM_QUESTION), seed(6, kind="short"),
+        seed(5, question=EXAM_QUESTION), seed(6, kind="short"), seed(7, answer="A"),
     ]  # fmt: skip
     ingest = make(tmp_path, 4, seeds)
     with serving(right) as teacher:
@@ -273,7 +273,7 @@ def test_seeds_come_first_with_their_quotes_found_and_their_answers_verified(tmp
     assert examples[1].context == elsewhere.quote and examples[1].citations == [elsewhere]
     assert {r.id: r.reason for r in rejected} == {
         "seed3": "quote_not_in_document", "seed4": "seed_fails_verifier", "seed5": "duplicates_suite",
-        "seed6": "domain_has_no_verifier",
+        "seed6": "domain_has_no_verifier", "seed7": "gold not among choices",
     }  # fmt: skip
 
 
@@ -324,6 +324,21 @@ def test_the_fingerprint_holds_the_model_but_neither_address_nor_key(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-two")
     two = STEP.identity(job(tmp_path, "http://127.0.0.1:2/v1", FAST.model_copy(update={"timeout_s": 9.0})))
     assert one == two and "sk-" not in json.dumps(one) and one["teacher"] == {"model": "scripted"}
+
+
+def test_what_it_refuses_before_any_work(tmp_path: Path) -> None:
+    url = "http://127.0.0.1:9/v1"
+    make(tmp_path / "a", 1, annotators={"documents": "grounded_qa"})
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text('{"id": "1", "q": "How much?", "a": "1 mg"}\n')
+    with pytest.raises(RequestError, match="names no annotator for questions, which asked needs"):
+        STEP.check(job(tmp_path / "a", url, FAST, sources={"asked": asked}))
+    make(tmp_path / "b", 1)
+    STEP.check(job(tmp_path / "b", url, FAST, sources={"asked": asked}))
+    exam = tmp_path / "b" / "pharmacy" / "exam.jsonl"
+    exam.write_text(exam.read_text().replace('"answer":"x1"', '"answer":"A"'))
+    with pytest.raises(RequestError, match=r"exam\.jsonl row 1 \(exam-1\) cannot be an item: gold not among choices"):
+        STEP.check(job(tmp_path / "b", url, FAST))
 
 
 def test_the_key_reaches_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

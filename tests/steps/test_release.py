@@ -197,6 +197,7 @@ def test_the_card_is_valid_metadata_and_says_what_was_measured(case):
         "| healthcare_exam_open | 1.0 | acc | 140 | 0.300 | – | 0.250 | **0.500** | +0.200 (+0.080 to +0.500) |" in card
     )
     assert "| sample | Apache-2.0 | person |" in card and "| sample | Apache-2.0 | document |" in card
+    assert "\n- `sample`: Twenty-seven documents written for this project\n" in card and "`medqa`" not in card
     assert "2 quote not found" in card
     assert "not the Hub repository's own files" in card
     assert str(case.root) not in card

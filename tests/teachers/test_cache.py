@@ -18,7 +18,7 @@ REQUEST = Request(({"role": "user", "content": "hello"},), 32)
 
 
 class Counting:
-    model, price, answer_tokens = "m", None, 32
+    model, answer_tokens = "m", 32
 
     def __init__(self, where: str = "here") -> None:
         self.where, self.asked = where, 0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
 from zoo.api import Question
 from zoo.library import Domain
 from zoo.prompting import offered, split_response
+from zoo.verifiers.text import overlap
 
 LABELS = {"yes_no_maybe", "label"}
 
@@ -18,15 +16,8 @@ def verified(domain: Domain, question: Question, response: str) -> float:
 
 
 def rouge_l(reference: str, response: str) -> float:
-    """ROUGE-L F1 with stemming (Lin 2004, aclanthology.org/W04-1013) of the answer, its reasoning left out."""
-    return float(_rouge().score(reference, split_response(response)[1])["rougeL"].fmeasure)
-
-
-@lru_cache
-def _rouge() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rougeL"], use_stemmer=True)
+    """ROUGE-L F1 with stemming of the answer, its reasoning left out."""
+    return overlap(reference, split_response(response)[1])
 
 
 def score(metric: str, domain: Domain, question: Question, response: str) -> float:

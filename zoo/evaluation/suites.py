@@ -10,57 +10,22 @@ import random
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from zoo.api import Example, Question, Rejected, Row
+from zoo.api import Example, Kind, Question, Rejected
 from zoo.artifact import canonical, digest_file, digest_text, write_rows
-from zoo.config import Fields, SourceConfig
+from zoo.config import SourceConfig
 from zoo.errors import RequestError, unknown
+from zoo.evaluation.definition import ZooMeta, read_definition
 from zoo.library import Domain
+from zoo.mapping import fault
 from zoo.prompting import assistant_turn, offered, user_turn
-from zoo.questions import check_table, dataset_cache, ids_in, questions_of
+from zoo.questions import Items, check_table, digest_of_tests, read_items
 from zoo.run import Run
-from zoo.strict import Strict, read_yaml, validated
-from zoo.tables import RowDict, hub_rows, read_table
+from zoo.strict import validated
+from zoo.tables import RowDict, read_table
 
-NATIVE_CHOICE = {"acc", "acc_norm"}
-OWN = {"verified", "rougeL"}
-_REQUIRED = (
-    "task", "dataset_path", "test_split", "output_type", "doc_to_text", "doc_to_target", "metric_list", "metadata",
-)  # fmt: skip
-
-
-class ZooMeta(Strict):
-    """`data` is a packaged JSONL file or the id of a questions source; `split` the Hub split that tests, where there is
-    one; `fields` maps a packaged file's columns (without it, its rows are examples). `held_out` items serve as shots
-    and are not scored."""
-
-    data: str
-    split: str | None = None
-    fields: list[Fields] = Field(default=[])
-    licence: str = ""
-    context: Literal["shown", "hidden"]
-    options: Literal["shown", "hidden"] = "shown"
-    reasoning: bool = False
-    baseline: Literal["majority", "last_question", "chance"]
-    metric: str
-    held_out: int = 0
-
-
-class _Metadata(Strict):
-    version: str | int | float
-    zoo: ZooMeta
-
-
-@dataclass(frozen=True)
-class Items:
-    """`origin` is a file's name, or a dataset with the commit that was resolved."""
-
-    questions: list[Question]
-    rejected: list[Rejected]
-    origin: str
+_CLOSED = {"choice", "yes_no_maybe"}  # kinds of answers that always leave some to choose from
 
 
 @dataclass(frozen=True)
@@ -86,25 +51,22 @@ class Suite:
         beside = self.path.parent / self.meta.data
         return beside if beside.is_file() else self.domain.folder / self.meta.data
 
-    def _named(self, run: Run) -> Path | None:
+    def file(self, run: Run) -> Path | None:
+        """Its items as a file on this disk: the one that the request names, else the packaged one; None for the Hub's."""
         given = run.options.suite_data
-        return given.get(self.id) or given.get(self.meta.data)
+        return given.get(self.id) or given.get(self.meta.data) or self.packaged
 
-    def local(self, run: Run) -> bool:
-        """Whether its items lie on this disk as a file."""
-        return bool(self._named(run) or self.packaged)
-
-    def data_key(self, run: Run) -> str:
+    def data_key(self, run: Run) -> tuple[str, str | None]:
         """Equal for suites that put the same items."""
-        return str(self._named(run) or self.meta.data)
+        path = self.file(run)
+        return (str(path), None) if path else (self.meta.data, self.meta.split)
 
     def data_identity(self, run: Run) -> str:
-        """What decides the items: a file's content, or the dataset with its revision and split; and the mapping."""
-        path, source = self._named(run) or self.packaged, self._source
+        """What decides the items: a file's content, or the dataset with its revision and split; which of them test; and
+        the mapping."""
+        path, source = self.file(run), self._source
         where = digest_file(path) if path else self.meta.split
-        ids = source.hub.train_ids if source.hub and not path else None
-        out = self.domain.digest_of(ids) if ids else None
-        return digest_text(canonical([where, out, source.model_dump(mode="json")]))
+        return digest_text(canonical([where, digest_of_tests(self.domain, source), source.model_dump(mode="json")]))
 
     @property
     def _source(self) -> SourceConfig:
@@ -115,15 +77,54 @@ class Suite:
         )
 
     def check(self, run: Run) -> None:
-        """Refuses, before any work, items that are missing or do not fit; what lies on the Hub is only known later."""
-        path = self._named(run) or self.packaged
-        if path is None:
-            if self._source.hub is None or self.meta.split is None:
-                raise self._nowhere()
-        elif self.packaged and not self.meta.fields:
-            self._examples(path)
-        else:
-            check_table(self._source, path)
+        """Refuses, before any work, items that are missing or do not fit, and a way of scoring that they do not allow;
+        what lies on the Hub is only known later."""
+        path, source = self.file(run), self._source
+        if path and self._of_examples:
+            items = self._examples(path)
+            self._require_verifiers({q.kind for q in items})
+            for item in items:
+                if reason := self._unfit(item):
+                    raise RequestError(f"The item {item.id} of {path.name} does not fit the suite {self.id}: {reason}.")
+            return
+        if source.answer is None:
+            raise RequestError(f"The suite {self.id} takes its items from {source.id}, which holds documents.")
+        self._require_verifiers({source.answer})
+        if self._options_for and source.answer not in _CLOSED and not all(f.choices for f in source.fields):
+            raise RequestError(
+                f"The suite {self.id} ({self._options_for}) needs options to choose from, which the {source.answer} "
+                f"answers of {source.id} do not have."
+            )
+        if path:
+            check_table(source, path)
+        elif source.hub is None or self.meta.split is None:
+            raise self._nowhere()
+
+    @property
+    def _of_examples(self) -> bool:
+        """Whether its items are written as examples are, and not in columns that are mapped."""
+        return self.packaged is not None and not self.meta.fields
+
+    @property
+    def _options_for(self) -> str:
+        """The setting that needs options to choose from; empty where open questions do."""
+        if not self.generates:
+            return "output_type: multiple_choice"
+        return "baseline: chance" if self.meta.baseline == "chance" else ""
+
+    def _unfit(self, question: Question) -> str:
+        """Why a question cannot be an item of this suite; empty where it can."""
+        options = offered(question)
+        if self._options_for and not options:
+            return f"no options to choose from ({self._options_for})"
+        return "answer not among its options" if not self.generates and question.gold not in options else ""
+
+    def _require_verifiers(self, kinds: set[Kind]) -> None:
+        if self.meta.metric == "verified" and (lacking := kinds - set(self.domain.config.verifiers)):
+            raise RequestError(
+                f"The suite {self.id} is scored by a verifier, and {self.domain.name} names none for {min(lacking)} "
+                "answers; see verifiers in its domain.yaml."
+            )
 
     def questions(self, run: Run) -> list[Question]:
         """All its items, those held out for few-shot included, in the order of the file."""
@@ -134,23 +135,18 @@ class Suite:
 
         Raises ZooError where the Hub has not got them, RequestError where the file does not fit.
         """
-        path = self._named(run) or self.packaged
-        if self.packaged and not self.meta.fields:
-            file = path or self.packaged
-            return Items(self._examples(file), [], file.name)
-        source, train = self._source, set[str]()
-        if path:
-            rows, origin = read_table(path), path.name
-        elif source.hub and self.meta.split:
-            rows, origin = hub_rows(source.hub, self.meta.split, run.options.offline, dataset_cache(run))
-            train = ids_in(self.domain, source.hub.train_ids) if source.hub.train_ids else train
-        else:
+        path, source = self.file(run), self._source
+        if path and self._of_examples:
+            return Items(self._examples(path), [], path.name)
+        if path is None and (source.hub is None or self.meta.split is None):
             raise self._nowhere()
-        items, rejected = questions_of(source, rows, origin)
-        items = [q for q in items if q.id.removeprefix(f"{source.id}-") not in train]
-        if not items:
-            raise RequestError(f"No row of {origin} can be an item of {self.id}.")
-        return Items(items, rejected, origin)
+        found = read_items(run, source, path, self.meta.split or "", "test")
+        unfit = [Rejected(reason=why, path=found.origin, id=q.id) for q in found.questions if (why := self._unfit(q))]
+        out = {r.id for r in unfit}
+        items = Items([q for q in found.questions if q.id not in out], found.rejected + unfit, found.origin)
+        if not items.questions:
+            raise RequestError(f"No row of {items.origin} can be an item of {self.id} ({items.why_none}).")
+        return items
 
     def _nowhere(self) -> RequestError:
         where = f" (see {self._source.homepage})" if self._source.homepage else ""
@@ -198,12 +194,14 @@ class Suite:
 
 
 def _as_question(row: RowDict, where: str) -> Question:
-    model: type[Row] = Question if "gold" in row else Example
-    read = validated(model, row, where)
-    if isinstance(read, Question):
-        return read
-    assert isinstance(read, Example)
-    return question_of(read)
+    if "gold" in row:
+        question = validated(Question, row, where)
+    else:
+        question = question_of(validated(Example, row, where))
+    if reason := fault(question.kind, question.question, question.gold, question.choices):
+        said = f"its answer is {question.gold!r}, its choices are {', '.join(map(repr, question.choices)) or 'none'}"
+        raise RequestError(f"{where} ({question.id}) cannot be an item: {reason}; {said}.")
+    return question
 
 
 def question_of(example: Example) -> Question:
@@ -217,21 +215,7 @@ def question_of(example: Example) -> Question:
 def load_suite(domain: Domain, suite_id: str) -> Suite:
     """A suite by id; RequestError with the nearest name, or with what its YAML lacks."""
     path = domain.suite_path(suite_id)
-    config = read_yaml(path)
-    if not isinstance(config, dict):
-        raise RequestError(f"{path.name} is not a suite: it should be an lm-eval task.")
-    for key in _REQUIRED:
-        if key not in config:
-            raise RequestError(f"The suite {path.name} has no {key!r}; see the other suites of {domain.name}.")
-    metadata = validated(_Metadata, config["metadata"], f"metadata of {path.name}")
-    if config["task"] != suite_id:
-        raise RequestError(f"The suite {path.name} calls itself {config['task']!r}; task should be its file's name.")
-    if config["output_type"] not in {"multiple_choice", "generate_until"}:
-        raise unknown(f"output_type in {path.name}", str(config["output_type"]), ["multiple_choice", "generate_until"])
-    own = OWN if config["output_type"] == "generate_until" else NATIVE_CHOICE
-    metrics = {*own, *(m["metric"] for m in config["metric_list"])}
-    if metadata.zoo.metric not in metrics:
-        raise unknown(f"metric in {path.name}", metadata.zoo.metric, metrics)
+    config, metadata = read_definition(path, domain.name)
     return Suite(suite_id, path, config, str(metadata.version), metadata.zoo, domain)
 
 

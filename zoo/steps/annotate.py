@@ -22,14 +22,15 @@ from zoo.artifact import Artifact, write_rows
 from zoo.config import AnnotateSettings
 from zoo.console import Progress, progress, say
 from zoo.errors import RequestError, ZooError
+from zoo.evaluation.suites import load_suite, packaged_suites
 from zoo.library import digest_files
-from zoo.questions import check_sources, telling_texts
+from zoo.questions import check_sources, load_questions, place_of, suite_questions, telling_texts
 from zoo.run import Job, Run, Step
 from zoo.teachers import Unanswered, chosen, identity_of_teacher, open_teacher
 from zoo.teachers.budget import Outcome, in_order
 from zoo.teachers.cache import Cache, CachedTeacher, Usage
 
-VERSION = 3
+VERSION = 4
 _SILENT = 8  # items in a row without any answer, after which the teacher is taken to be gone
 UNANSWERED = "unanswered"
 _START_S, _LOCAL_CALL_S = 5.0, 2.3  # the local teacher with 135M parameters on two CPU cores; for the plan only
@@ -55,13 +56,22 @@ class Work:
 
 
 def check(run: Run) -> None:
-    """Refuses what is known to be wrong before any work: the teacher's options, sources, annotators, verifiers."""
+    """Refuses what is known to be wrong before any work: the teacher's options, sources, annotators, verifiers, and
+    packaged exams that cannot be kept apart from what trains."""
     chosen(run)
-    _annotators(run)
+    annotators = _annotators(run)
     check_sources(run)
     for source_id in run.recipe.annotate.sources:
         if run.domain.source(source_id).kind != "questions":
             raise RequestError(f"The source {source_id} holds documents; annotate.sources names question sources.")
+    for source_id in material.question_sources(run):
+        if run.domain.source(source_id).reasoning == "teacher" and "questions" not in annotators:
+            raise RequestError(
+                f"The domain {run.domain.name} names no annotator for questions, which {source_id} needs; "
+                "see annotators in its domain.yaml."
+            )
+    for suite_id in packaged_suites(run.domain):
+        load_suite(run.domain, suite_id).questions(run)
     if not run.domain.verifiers:
         raise RequestError(
             f"The domain {run.domain.name} names no verifiers, so nothing could be kept; see its domain.yaml."
@@ -116,10 +126,8 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
 
 def _planned(run: Run, sources: list[str]) -> int | None:
     """How many questions the teacher would be given; None where a source lies on the Hub, which a plan does not ask."""
-    from zoo.questions import load_questions
-
     asking = [s for s in sources if run.domain.source(s).reasoning == "teacher"]
-    if any(s not in run.options.sources for s in asking):
+    if any(place_of(run, run.domain.source(s)) is None for s in asking):
         return None
     most = run.recipe.annotate.questions
     return sum(len(material.sampled(load_questions(run, s)[0], most, run.recipe.seed, s)) for s in asking)
@@ -135,14 +143,10 @@ def run(job: Job) -> dict[str, Any]:
     for question in plain:
         work.add(material.labelled(question), keys[question.id])
     passages = corpus.sample(job.settings.passages, job.run.recipe.seed) if "documents" in _annotators(job.run) else []
-    usage, price, model = asyncio.run(_ask_all(job, [*asked, *passages], keys, work))
+    usage, model = asyncio.run(_ask_all(job, [*asked, *passages], keys, work))
     examples = _without_duplicates(job, work)
-    about = {"passages": _count(corpus), "asked_passages": max(0, work.asked - len(asked))}
-    return _finish(job, work, examples, usage, {"teacher": model, "price": price, **about})
-
-
-def _count(corpus: material.Corpus) -> int:
-    return sum(map(len, corpus.passages.values()))
+    about = {"passages": sum(map(len, corpus.passages.values())), "asked_passages": max(0, work.asked - len(asked))}
+    return _finish(job, work, examples, usage, {"teacher": model, **about})
 
 
 def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], dict[str, str]]:
@@ -151,21 +155,13 @@ def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], di
     plain: list[Question] = []
     asked: list[Question] = []
     keys: dict[str, str] = {}
-    sources = material.question_sources(job.run)
-    if sources:
-        from zoo.questions import load_questions
-    for source_id in sources:
+    for source_id in material.question_sources(job.run):
         found, bad = load_questions(job.run, source_id)
         work.rejected += bad
         keys |= {q.id: text for q, text in zip(found, telling_texts(found), strict=True)}
         questions = material.sampled(found, job.settings.questions, job.run.recipe.seed, source_id)
         if job.domain.source(source_id).reasoning == "none":
             plain += questions
-        elif "questions" not in job.domain.config.annotators:
-            raise ZooError(
-                f"The domain {job.domain.name} names no annotator for questions, which {source_id} needs: "
-                "see annotators in its domain.yaml."
-            )
         else:
             asked += [q for q in questions if q.kind in job.domain.verifiers]
             work.rejected += [
@@ -231,9 +227,7 @@ def _failed(item: Item, reason: str, **detail: str) -> Rejected:
     return Rejected(reason=reason, id=item.id, detail=detail)
 
 
-async def _ask_all(
-    job: Job, items: Sequence[Item], keys: dict[str, str], work: Work
-) -> tuple[Usage, float | None, str]:
+async def _ask_all(job: Job, items: Sequence[Item], keys: dict[str, str], work: Work) -> tuple[Usage, str]:
     """Asks about all items within the budget and adds their rows to `work` in the items' order."""
     source = open_teacher(job.run)
     teacher = CachedTeacher(source, Cache(job.run.workspace.cache / "teacher.sqlite"))
@@ -253,14 +247,13 @@ async def _ask_all(
     if len(rows) < len(items):
         work.stopped = f"the budget of {settings.max_calls} calls was reached after {len(rows)} of {len(items)} items"
         say(f"  {work.stopped}")
-    return teacher.usage, source.price, source.model
+    return teacher.usage, source.model
 
 
 def _without_duplicates(job: Job, work: Work) -> list[Example]:
     """The candidates that repeat neither an earlier one nor a suite's question; the others are rejected with what
     they repeat."""
     from zoo.embedding import load_embedder
-    from zoo.questions import suite_questions
 
     if not work.candidates:
         return []
@@ -286,10 +279,9 @@ def _finish(job: Job, work: Work, examples: list[Example], usage: Usage, more: d
     if not examples:
         took = ", ".join(f"{reason} {n}" for reason, n in reasons.items()) or "there was nothing to ask about"
         raise ZooError(f"annotate kept nothing ({took}); look at {job.folder / 'rejected.jsonl'}.")
-    price = more.pop("price")
     result: dict[str, Any] = {
         "asked": work.asked, "kept": len(examples), "rejected": reasons, "calls": usage.calls, "cached": usage.cached,
-        "cost": None if price is None else price * (usage.calls - usage.cached),
+        "cost": None if chosen(job.run) else 0.0,
         "tokens": {"in": usage.tokens_in, "out": usage.tokens_out},
         "by_origin": dict(Counter(e.origin for e in examples)),
         "by_source": dict(Counter(e.source for e in examples)), **more,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from zoo import verifiers
 from zoo.api import Example, Question
-from zoo.artifact import Artifact, digest_file, digest_text, write_atomic, write_rows
+from zoo.artifact import Artifact, digest_file, digest_text, pretty, write_atomic, write_rows
 from zoo.config import EvaluateSettings
 from zoo.console import say
 from zoo.errors import RequestError
@@ -28,10 +27,11 @@ from zoo.evaluation.contestants import (
     wants_shots,
 )
 from zoo.evaluation.report import summarise, table
-from zoo.evaluation.suites import OWN, Items, Suite, load_suite, split_items, suite_ids
+from zoo.evaluation.suites import Suite, load_suite, split_items, suite_ids
 from zoo.gate import gate_suite
 from zoo.library import digest_files
 from zoo.prompting import offered, template_path
+from zoo.questions import Items
 from zoo.run import Job, Run, Step
 
 START_S, SCORED_S, WRITTEN_S = 15.0, 0.18, 0.65  # 135M parameters on two CPU cores; for the plan only
@@ -64,7 +64,7 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     counts: dict[str, int | None] = {}
     requests, seconds = 0, START_S
     for suite in _suites(run):
-        if not suite.local(run):
+        if suite.file(run) is None:
             counts[suite.id] = None
             continue
         questions, _ = split_items(suite, suite.questions(run), settings.limit.get(suite.id), run.recipe.seed)
@@ -97,7 +97,6 @@ class _Table:
         self.loaded[suite.id] = suite.load(self.job.run)
         every = self.loaded[suite.id].questions
         items, held = split_items(suite, every, self.settings.limit.get(suite.id), seed)
-        _require_verifiers(suite, items)
         self.items[suite.id], self.sizes[suite.id] = items, len(every) - len(held)
         if rejected := self.loaded[suite.id].rejected:
             say(f"  {suite.id}: {len(rejected)} rows cannot be items, for example: {rejected[0].reason}")
@@ -145,14 +144,6 @@ class _Table:
         return {**found, MODEL: model}
 
 
-def _require_verifiers(suite: Suite, items: list[Question]) -> None:
-    kinds = {q.kind for q in items}
-    if suite.meta.metric in OWN - {"rougeL"} and (lacking := kinds - set(suite.domain.config.verifiers)):
-        raise RequestError(
-            f"The suite {suite.id} is scored by a verifier; {suite.domain.name} has none for {min(lacking)} answers."
-        )
-
-
 def run(job: Job) -> dict[str, Any]:
     state = _Table(job)
     state.measure(job.run.base.folder, (ZERO_SHOT, FEW_SHOT))
@@ -167,18 +158,14 @@ def run(job: Job) -> dict[str, Any]:
         results.append({**found, "items_from": state.loaded[suite.id].origin})
         rows += [asdict(item) for o in outcomes.values() for item in o.items]
         native = {who: o.native for who, o in outcomes.items() if o.native}
-        write_atomic(job.folder / "suites" / f"{suite.id}.json", _pretty(native))
+        write_atomic(job.folder / "suites" / f"{suite.id}.json", pretty(native))
     write_rows(job.folder / "items.jsonl", rows)
     rejected = {(r.path, r.id): r for loaded in state.loaded.values() for r in loaded.rejected}
     write_rows(job.folder / "rejected.jsonl", rejected.values())
-    write_atomic(job.folder / "scores.json", _pretty(results))
+    write_atomic(job.folder / "scores.json", pretty(results))
     for line in table(results):
         say(line)
     return {"suites": results, "items": "items.jsonl"}
 
 
-def _pretty(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
-
-STEP = Step("evaluate", 2, ("annotate", "finetune"), check, identity, plan, run)
+STEP = Step("evaluate", 3, ("annotate", "finetune"), check, identity, plan, run)

@@ -52,15 +52,13 @@ class Unanswered(Exception):
 
 class Teacher(Protocol):
     """`model` is named in every row it wrote. `where` (an address without secrets, or a digest of weights) enters the
-    cache's key. `price` is what a call costs, or None where nobody knows; `answer_tokens` the longest answer to ask
-    it for.
+    cache's key. `answer_tokens` is the longest answer to ask it for.
 
     `ask` raises `Unanswered` for one request that failed, and `ZooError` where no request can succeed.
     """
 
     model: str
     where: str
-    price: float | None
     answer_tokens: int
 
     async def ask(self, request: Request) -> Answer: ...

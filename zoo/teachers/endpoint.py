@@ -53,8 +53,6 @@ class EndpointTeacher:
     """Asks over HTTP. Each try has `timeout_s` seconds in all; 408, 409, 429, 5xx, timeouts and dropped connections
     are tried `retries` times more, after the time the server asks for, else after twice as long each time."""
 
-    price: float | None = None
-
     def __init__(
         self, endpoint: Endpoint, timeout_s: float, retries: int, concurrency: int, answer_tokens: int
     ) -> None:

@@ -25,8 +25,6 @@ class LocalTeacher:
     alone, so that an answer does not depend on what else was in its batch. Where JSON is wanted, the answer is begun
     for the model and ended at its closing brace."""
 
-    price: float | None = 0.0
-
     def __init__(self, weights: Weights, answer_tokens: int, seed: int) -> None:
         self.model = weights.name
         self.where = weights.digest

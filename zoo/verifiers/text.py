@@ -1,4 +1,4 @@
-"""Judges a free text, such as a summary, by its overlap with the gold: ROUGE-L (Lin, 2004), F-measure with stemming."""
+"""Judges a free text, such as a summary, by its overlap with the gold: ROUGE-L (Lin 2004, aclanthology.org/W04-1013)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from zoo.api import Example, Question, Verdict
 from zoo.verifiers.reading import answer_of, gold_of
 
 RIGHT_FROM, WRONG_BELOW = 0.5, 0.15
+
+
+def overlap(reference: str, said: str) -> float:
+    """ROUGE-L F1 with stemming, from 0 to 1."""
+    return float(_scorer().score(reference, said)["rougeL"].fmeasure)
 
 
 @lru_cache
@@ -24,6 +29,6 @@ def text(example: Example | Question, response: str) -> Verdict:
     said = answer_of(response)
     if not said:
         return Verdict(check="text", verdict="wrong", reason="the response is empty")
-    overlap = float(_scorer().score(gold_of(example), said)["rougeL"].fmeasure)
-    verdict = "right" if overlap >= RIGHT_FROM else "wrong" if overlap < WRONG_BELOW else "abstain"
-    return Verdict.model_validate({"check": "text", "verdict": verdict, "reason": f"ROUGE-L {overlap:.2f}"})
+    share = overlap(gold_of(example), said)
+    verdict = "right" if share >= RIGHT_FROM else "wrong" if share < WRONG_BELOW else "abstain"
+    return Verdict.model_validate({"check": "text", "verdict": verdict, "reason": f"ROUGE-L {share:.2f}"})
