@@ -180,6 +180,21 @@ def test_a_changed_release_is_refused_before_the_hub_is_asked(case, hub, maker):
     assert hub.log == []
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["publish", "medical", "--to", ""], "The repository's name is empty"),
+        (["publish", "medical@", "--to", REPO], "'medical@' names no version after its @"),
+        (["publish", "", "--to", REPO], "'' names no domain"),
+        (["pull", f"{REPO}@"], f"'{REPO}@' names no version after its @"),
+        (["show", "medical@"], "'medical@' names no version after its @"),
+    ],
+)
+def test_a_value_that_is_empty_is_refused_and_nothing_is_sent(hub, maker, args, said):
+    assert said in maker.fails(2, *args)
+    assert hub.log == []
+
+
 def test_what_is_something_else_or_public_is_left_alone(case, hub, maker):
     case.release(GOOD)
     assert maker.zoo("publish", "medical", "--to", "clinic/closed", "--private")["private"] is True

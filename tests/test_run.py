@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from zoo import run as runs
 from zoo.config import Options
 from zoo.errors import ReleaseRefused, RequestError, ZooError
 from zoo.run import Job, Run, Step
+from zoo.steps.release import place
 
 
 class Toy:
@@ -155,6 +159,56 @@ def test_two_processes_never_work_in_one_folder(toy, tmp_path, monkeypatch):
         return {}
 
     runs.run_step(run, replace(step, run=enter_again), {})
+
+
+def test_a_process_that_waited_for_another_takes_what_that_one_made(toy, tmp_path):
+    run, working, go_on = request(tmp_path), threading.Event(), threading.Event()
+
+    def slowly(job: Job) -> dict[str, Any]:
+        working.set()
+        go_on.wait(20)
+        return toy.work(job)
+
+    slow = replace(toy.step("ingest"), run=slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(runs.run_step, run, slow, {})
+        assert working.wait(20)
+        second = pool.submit(runs.run_step, run, toy.step("ingest"), {})
+        time.sleep(0.3)
+        go_on.set()
+        assert [first.result()[1], second.result()[1]] == [False, True]
+    assert toy.ran == ["ingest"]
+    assert not (second.result()[0].folder / "work").exists()
+
+
+def test_two_releases_at_one_time_are_two_versions(toy, tmp_path):
+    run, working, go_on = request(tmp_path), threading.Event(), threading.Event()
+
+    def release(content: str) -> Step:
+        def write(job: Job) -> dict[str, Any]:
+            if content == "one":
+                working.set()
+                go_on.wait(20)
+            (job.folder / "out.txt").write_text(content)
+            return {}
+
+        return replace(toy.step("release"), folder=place, identity=lambda run: {"content": content}, run=write)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(runs.run_step, run, release("one"), {})
+        assert working.wait(20)
+        second = pool.submit(runs.run_step, run, release("two"), {})
+        time.sleep(0.3)
+        go_on.set()
+        made = {f.result()[0].folder.name: f.result()[0].path("out.txt").read_text() for f in (first, second)}
+    assert made == {"0.1.0": "one", "0.2.0": "two"}
+    assert not list((tmp_path / "ws").rglob("work"))
+
+
+@pytest.mark.parametrize("option", ["recipe", "base", "teacher_url", "teacher_model"])
+def test_an_empty_option_is_refused(toy, tmp_path, option):
+    with pytest.raises(RequestError, match=f"--{option.replace('_', '-')} is empty"):
+        request(tmp_path, **{option: ""})
 
 
 def test_the_plan_knows_what_is_cached_and_spends_nothing(toy, tmp_path):

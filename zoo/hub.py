@@ -28,6 +28,8 @@ def is_repository(name: str) -> bool:
 
 def repository(name: str) -> str:
     """`name` if it can be a repository of the Hub, which is ORG/NAME; else RequestError."""
+    if not name:
+        raise RequestError("The repository's name is empty; say ORG/NAME.")
     if not is_repository(name):
         raise RequestError(f"{name!r} is no repository: ORG/NAME, in letters, digits, and single '-', '_' and '.'.")
     return name
