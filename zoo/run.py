@@ -127,7 +127,7 @@ def prepare(domain: str, options: Options, until: str | None = None) -> Run:
     if sorted(recipe.steps, key=STEPS.index) != recipe.steps:
         raise RequestError(f"The recipe {recipe.name} lists its steps out of order; the order is {', '.join(STEPS)}.")
     run = Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()), until)
-    step_names(run, until)
+    step_names(run)
     require_writable(run.workspace.root)
     for name in recipe.steps:
         step = load_step(name)
@@ -140,13 +140,14 @@ def prepare(domain: str, options: Options, until: str | None = None) -> Run:
     return run
 
 
-def step_names(run: Run, until: str | None) -> list[str]:
+def step_names(run: Run) -> list[str]:
+    """The steps that were asked for. Raises RequestError where the last one is none of the recipe's."""
     names = run.recipe.steps
-    if until is None:
+    if run.until is None:
         return list(names)
-    if until not in names:
-        raise unknown(f"step of recipe {run.recipe.name}", until, names)
-    return list(names[: names.index(until) + 1])
+    if run.until not in names:
+        raise unknown(f"step of recipe {run.recipe.name}", run.until, names)
+    return list(names[: names.index(run.until) + 1])
 
 
 def identity(run: Run, step: Step, inputs: dict[str, Artifact]) -> dict[str, Any]:
@@ -157,9 +158,9 @@ def identity(run: Run, step: Step, inputs: dict[str, Artifact]) -> dict[str, Any
     }  # fmt: skip
 
 
-def train(run: Run, until: str | None = None) -> dict[str, Any]:
-    """Runs the recipe's steps up to `until`; the last step's result, with `steps` saying what was skipped and what it took."""
-    names = step_names(run, until)
+def train(run: Run) -> dict[str, Any]:
+    """Runs the steps that were asked for; the last step's result, with `steps` saying what was skipped and what it took."""
+    names = step_names(run)
     track = Track(run.workspace, run.domain.name, run.domain.config.title, run.recipe.model_dump(mode="json"), names)
     done: dict[str, Artifact] = {}
     steps: list[dict[str, Any]] = []
@@ -246,13 +247,13 @@ def _has_size(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def plan(run: Run, until: str | None = None) -> list[dict[str, Any]]:
+def plan(run: Run) -> list[dict[str, Any]]:
     """For each step what is cached and what it would spend; spends nothing. A step whose inputs do not exist yet has no
     fingerprint, nor has one that needs weights which would have to be fetched; the first such step lists them."""
     run = replace(run, fetch=False)
     done: dict[str, Artifact] = {}
     out: list[dict[str, Any]] = []
-    for name in step_names(run, until):
+    for name in step_names(run):
         step = load_step(name)
         inputs = {n: done[n] for n in step.needs if n in done}
         entry: dict[str, Any] = {"step": name, "fingerprint": None, "cached": False}

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from zoo.api import Rejected
 from zoo.artifact import Artifact
+from zoo.console import duration
 from zoo.errors import ZooError
 from zoo.gate import GENERAL
 from zoo.lastrun import Done, LastRun
@@ -106,7 +107,7 @@ def headline(run: LastRun, steps: Steps) -> list[tuple[str, str]]:
         out.append(("Teacher", steps["annotate"].result["teacher"]))
     out.append(("Started", f"{run.started:%Y-%m-%d %H:%M} UTC"))
     if run.ended:
-        out.append(("Took", wording.seconds((run.ended - run.started).total_seconds())))
+        out.append(("Took", duration((run.ended - run.started).total_seconds())))
     return out
 
 
