@@ -17,7 +17,7 @@ import pytest
 import zoo as package
 from tests.fakes.hub import READ, WRITE, FakeHub, Fault, serving
 from tests.fakes.models import tiny_weights
-from tests.steps.test_release import GOOD, Case
+from tests.steps.test_release import FINETUNED, GOOD, Case
 from zoo.artifact import Artifact, digest_file
 
 REPO = "clinic/tiny-srm"
@@ -33,7 +33,7 @@ class TinyCase(Case):
         tiny_weights(self.root / "finetune" / "merged")
         config = {"base_model_name_or_path": "org/base", "revision": self.revision}
         (self.root / "finetune" / "adapter" / "adapter_config.json").write_text(json.dumps(config))
-        self.artifact("finetune", {"rows": 4, "log": str(self.root / "finetune" / "train.log")})
+        self.artifact("finetune", {**FINETUNED, "log": str(self.root / "finetune" / "train.log")})
         return {s: Artifact(self.root / s) for s in ("ingest", "annotate", "finetune", "evaluate")}
 
     @property

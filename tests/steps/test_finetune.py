@@ -52,6 +52,7 @@ def test_what_it_says_and_leaves(trained: Artifact) -> None:
     assert [r["step"] for r in curve] == list(range(1, 21)) and curve[-1]["tokens"] == result["tokens"]
     assert [r["step"] for r in curve if "validation_loss" in r] == [5, 10, 15, 20]
     assert sum(r["tokens"] for r in lines(trained, "rows.jsonl") if r["split"] == "train") * 2 == result["tokens"]
+    assert result["seen"] == 40 and result["examples"] == {"train": 20, "validation": 4, "unseen": 0, "no_row": 0}
     assert "⟦<think>" in trained.path("train.log").read_text()
     assert not (trained.folder / "work").exists()
 
@@ -147,13 +148,21 @@ def test_it_stops_early_and_leaves_the_best_adapter(base: Weights, tmp_path: Pat
     result = artifact.result
     best = result["validation"]["best_step"]
     assert result["stopped"] == "early" and result["steps"] == best + 4
+    assert result["seen"] <= best * rising.batch_rows and result["examples"]["unseen"] > 0
     losses = {r["step"]: r["validation_loss"] for r in lines(artifact, "curve.jsonl") if "validation_loss" in r}
     assert min(losses, key=lambda s: losses[s]) == best
 
 
 def test_a_token_budget_is_a_clean_stop(base: Weights, tmp_path: Path) -> None:
-    result = finetune(tmp_path, base, examples(), settings(max_tokens=2000, validation=0)).result
+    artifact = finetune(tmp_path, base, examples(), settings(max_tokens=2000, validation=0, max_length=96))
+    result, rows, made = artifact.result, lines(artifact, "rows.jsonl"), len(examples())
     assert result["stopped"] == "max_tokens" and 1500 < result["tokens"] <= 2000
+    trained = {r["example"] for r in rows if r["split"] == "train"}
+    assert sum(r["tokens"] for r in rows if r["split"] == "train") == result["tokens"], "less than an epoch"
+    without = made - len({r["example"] for r in rows})
+    unseen = made - len(trained) - without
+    assert 0 < len(trained) < made and unseen > 0
+    assert result["examples"] == {"train": len(trained), "validation": 0, "unseen": unseen, "no_row": without}
 
 
 def test_too_few_validation_rows_train_too(base: Weights, tmp_path: Path) -> None:
