@@ -148,9 +148,18 @@ def test_it_stops_early_and_leaves_the_best_adapter(base: Weights, tmp_path: Pat
     result = artifact.result
     best = result["validation"]["best_step"]
     assert result["stopped"] == "early" and result["steps"] == best + 4
-    assert result["seen"] <= best * rising.batch_rows and result["examples"]["unseen"] > 0
     losses = {r["step"]: r["validation_loss"] for r in lines(artifact, "curve.jsonl") if "validation_loss" in r}
     assert min(losses, key=lambda s: losses[s]) == best
+
+
+def test_what_trained_after_the_best_adapter_is_not_in_it(base: Weights, tmp_path: Path) -> None:
+    rising = settings(learning_rate=3.0, batch_rows=1, patience=2, validate_every=2, schedule="constant", warmup=0)
+    artifact = finetune(tmp_path, base, examples(), rising)
+    result, rows = artifact.result, lines(artifact, "rows.jsonl")
+    best = result["validation"]["best_step"]
+    assert best < result["steps"] < 40, "it ends within the first epoch"
+    assert result["seen"] == best == sum(r["split"] == "train" for r in rows)
+    assert result["examples"]["unseen"] > 0 and sum(result["examples"].values()) == len(examples())
 
 
 def test_a_token_budget_is_a_clean_stop(base: Weights, tmp_path: Path) -> None:
