@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.models import tiny_weights
+from zoo import doctor as machine
+from zoo.artifact import Workspace
 from zoo.library import load_recipe
 
 COMMAND = [sys.executable, "-c", "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()", "doctor"]
@@ -76,7 +78,7 @@ def test_nothing_there_is_said_line_by_line_with_exit_code_0_and_no_secret(close
     done = doctor(**where)
     assert done.returncode == 0, done.stderr
     lines = {line.split()[1]: line for line in done.stdout.splitlines() if line[:2] in {"ok", "--"}}
-    for name in ("hub", "teacher", "base", "embedder", "ocr", "sandbox"):
+    for name in ("hub", "teacher", "base", "embedder", "ocr"):
         assert lines[name].startswith("--"), lines[name]
     for name in ("python", "libraries", "cores", "memory", "disk"):
         assert "could not be looked at" not in lines[name]
@@ -93,19 +95,35 @@ def test_what_is_there_is_found(tmp_path):
     (place / "found.json").write_text(json.dumps({**asdict(weights), "folder": "."}))
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, code in (("tesseract", 0), ("ocrmypdf", 0), ("bwrap", 0)):
-        (programs / name).write_text(f"#!/bin/sh\nexit {code}\n")
+    for name in ("tesseract", "ocrmypdf"):
+        (programs / name).write_text("#!/bin/sh\n")
         (programs / name).chmod(0o755)
     models = json.dumps({"data": [{"id": "large"}, {"id": "small"}]})
     with serving(200, models) as url:
         where = {"HF_ENDPOINT": url, "OPENAI_BASE_URL": f"{url}/v1", "PATH": str(programs)}
         seen = found(doctor("--json", "--workspace", str(tmp_path), **where, OPENAI_MODEL="large"))
-        assert all(seen[c]["ok"] for c in ("hub", "teacher", "base", "ocr", "sandbox")), seen
+        assert all(seen[c]["ok"] for c in ("hub", "teacher", "base", "ocr")), seen
         assert not seen["embedder"]["ok"] and str(place) in seen["base"]["found"]
-        (programs / "bwrap").write_text("#!/bin/sh\nexit 1\n")
         seen = found(doctor("--json", **where, OPENAI_MODEL="larg"))
     assert "no model 'larg'; it has large, small" in seen["teacher"]["found"] and not seen["teacher"]["ok"]
-    assert "confine nothing" in seen["sandbox"]["found"] and not seen["sandbox"]["ok"]
+
+
+def test_a_switch_that_is_set_to_off_is_not_blamed(closed_port):
+    seen = found(doctor("--json", HF_HUB_OFFLINE="0", HF_ENDPOINT=f"http://{closed_port}"))
+    assert seen["hub"]["found"] == f"http://{closed_port} does not answer"
+
+
+@pytest.mark.parametrize("names", [("memory.max", "memory.current"), ("limit_in_bytes", "usage_in_bytes")])
+def test_free_memory_in_a_container_is_what_others_in_it_have_left(tmp_path, monkeypatch, names):
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    old = names[0] == "limit_in_bytes"
+    place = tmp_path / "memory" if old else tmp_path
+    place.mkdir(exist_ok=True)
+    for name, size in zip(names, (2**30, 2**29), strict=True):
+        (place / (f"memory.{name}" if old else name)).write_text(f"{size}\n")
+    (place / "memory.stat").write_text(f"anon 5\n{'total_' if old else ''}inactive_file {2**28}\n")
+    memory = next(c for c in machine.checks(Workspace(tmp_path)) if c.check == "memory")
+    assert memory.found == "0.8 GB free of 1.0" and not memory.ok
 
 
 def test_servers_that_never_answer_are_not_waited_for(tmp_path):

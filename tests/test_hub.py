@@ -17,7 +17,7 @@ import pytest
 import zoo as package
 from tests.fakes.hub import READ, WRITE, FakeHub, Fault, serving
 from tests.fakes.models import tiny_weights
-from tests.steps.test_release import GOOD, Case
+from tests.steps.test_release import FINETUNED, GOOD, Case
 from zoo.artifact import Artifact, digest_file
 
 REPO = "clinic/tiny-srm"
@@ -33,7 +33,7 @@ class TinyCase(Case):
         tiny_weights(self.root / "finetune" / "merged")
         config = {"base_model_name_or_path": "org/base", "revision": self.revision}
         (self.root / "finetune" / "adapter" / "adapter_config.json").write_text(json.dumps(config))
-        self.artifact("finetune", {"rows": 4, "log": str(self.root / "finetune" / "train.log")})
+        self.artifact("finetune", {**FINETUNED, "log": str(self.root / "finetune" / "train.log")})
         return {s: Artifact(self.root / s) for s in ("ingest", "annotate", "finetune", "evaluate")}
 
     @property
@@ -177,6 +177,21 @@ def test_a_changed_release_is_refused_before_the_hub_is_asked(case, hub, maker):
     release, _ = case.release(GOOD)
     release.path("README.md").write_text(release.path("README.md").read_text() + "It is the best.\n")
     assert "README.md is missing or was changed" in maker.fails(2, "publish", "medical", "--to", REPO)
+    assert hub.log == []
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["publish", "medical", "--to", ""], "The repository's name is empty"),
+        (["publish", "medical@", "--to", REPO], "'medical@' names no version after its @"),
+        (["publish", "", "--to", REPO], "'' names no domain"),
+        (["pull", f"{REPO}@"], f"'{REPO}@' names no version after its @"),
+        (["show", "medical@"], "'medical@' names no version after its @"),
+    ],
+)
+def test_a_value_that_is_empty_is_refused_and_nothing_is_sent(hub, maker, args, said):
+    assert said in maker.fails(2, *args)
     assert hub.log == []
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 import yaml
 
-from zoo.errors import RequestError
-from zoo.library import find_domains, folder, load_domain, load_recipe, recipes
+from zoo.errors import RequestError, ZooError
+from zoo.library import Domain, find_domains, folder, load_domain, load_recipe, recipes
 
 DOCUMENTS = {"id": "notes", "kind": "documents", "licence": "MIT"}
 RECIPES = sorted(folder("recipes").rglob("*.yaml"))
@@ -53,6 +54,63 @@ def test_a_plugins_python_is_its_own(tmp_path):
     )
     domain = load_domain("astro", (place,))
     assert domain.verifiers["short"](None, "x").verdict == "right"
+
+
+VERIFIERS = """
+from zoo.api import Verdict
+from .words import WORD
+
+def always(example, response):
+    return Verdict(check=WORD, verdict="right")
+
+VERIFIERS = {"always": always}
+"""
+
+
+def coded(place: Path, word: str) -> Path:
+    """The plugin with a verifier that names `word`, which stands in a module beside it."""
+    (place / "verifiers.py").write_text(VERIFIERS)
+    (place / "words.py").write_text(f"WORD = {word!r}\n")
+    return place
+
+
+def test_two_plugins_in_folders_of_one_name_run_each_its_own_python(tmp_path):
+    places = []
+    for name, init in (("first", True), ("second", False)):
+        made = coded(plugin(tmp_path / name, name, verifiers={"short": "always"}), name)
+        places.append(made.rename(made.with_name("domain")))
+        if init:
+            (places[-1] / "__init__.py").write_text("from .words import WORD\n")
+    domains = [load_domain(name, tuple(places)) for name in ("first", "second")]
+    assert [d.verifiers["short"](None, "x").check for d in domains] == ["first", "second"]
+    for domain in domains:
+        assert pickle.loads(pickle.dumps(domain.verifiers["short"])) is domain.verifiers["short"]
+
+
+def test_a_copy_of_a_built_in_domain_runs_the_copys_python(tmp_path):
+    place = plugin(tmp_path, "healthcare")
+    place.joinpath("domain.yaml").write_text(place.joinpath("domain.yaml").read_text().replace("healthcare", "clinic"))
+    (place / "parsers.py").write_text(
+        "from zoo.api import Parser\nPARSERS = [Parser('clinic', lambda name, head: False, None)]\n"
+    )
+    assert [p.name for p in load_domain("clinic", (place,)).parsers] == ["clinic"]
+    assert "clinic" not in [p.name for p in load_domain("healthcare", (place,)).parsers]
+
+
+def test_an_installed_plugin_whose_package_lies_elsewhere_too_is_refused(tmp_path, monkeypatch):
+    one, two = (coded(plugin(tmp_path / n, "elsewhere", verifiers={"short": "always"}), n) for n in ("a", "b"))
+    monkeypatch.syspath_prepend(str(tmp_path / "a"))
+    assert Domain(one, load_domain("elsewhere", (one,)).config, "elsewhere").verifiers
+    with pytest.raises(ZooError, match=r"verifiers\.py of the domain elsewhere was taken from .*/a/.*, not from .*/b/"):
+        _ = Domain(two, load_domain("elsewhere", (two,)).config, "elsewhere").verifiers
+
+
+def test_python_that_fails_to_import_fails_the_same_way_twice(tmp_path):
+    place = coded(plugin(tmp_path, "faulty", verifiers={"short": "always"}), "x")
+    (place / "__init__.py").write_text("1 / 0\n")
+    for _ in range(2):
+        with pytest.raises(ZooError, match=r"verifiers\.py of the domain faulty cannot be imported: ZeroDivisionError"):
+            _ = load_domain("faulty", (place,)).verifiers
 
 
 @pytest.mark.parametrize(

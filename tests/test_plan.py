@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.hub import serving
-from zoo.planned import clock, sentences
+from zoo.planned import roughly, sentences
 
 COMMAND = [sys.executable, "-c", "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"]
 
@@ -75,4 +75,4 @@ def test_a_step_that_is_done_and_one_that_knows_nothing_are_said_in_a_line():
 
 
 def test_times_are_rounded_to_what_a_reader_wants():
-    assert [clock(s) for s in (5, 119, 120, 1000, 7200)] == ["5 s", "119 s", "2 min", "17 min", "2.0 h"]
+    assert [roughly(s) for s in (5, 119, 120, 1000, 7200)] == ["5 s", "119 s", "2 min", "17 min", "2.0 h"]

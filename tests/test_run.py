@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from zoo import run as runs
 from zoo.config import Options
 from zoo.errors import ReleaseRefused, RequestError, ZooError
 from zoo.run import Job, Run, Step
+from zoo.steps.release import place
 
 
 class Toy:
@@ -50,8 +54,8 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Toy:
     return toy
 
 
-def request(tmp_path: Path, **options: Any) -> Run:
-    return runs.prepare("medical", Options(workspace=tmp_path / "ws", **options))
+def request(tmp_path: Path, until: str | None = None, **options: Any) -> Run:
+    return runs.prepare("medical", Options(workspace=tmp_path / "ws", **options), until)
 
 
 def test_steps_run_once_in_order_and_are_skipped_after(toy, tmp_path):
@@ -67,7 +71,7 @@ def test_steps_run_once_in_order_and_are_skipped_after(toy, tmp_path):
 def test_a_step_that_stopped_at_its_budget_says_so_in_its_entry(toy, tmp_path):
     toy.stopping = "annotate"
     for _ in range(2):
-        result = runs.train(request(tmp_path), "finetune")
+        result = runs.train(request(tmp_path, "finetune"))
         assert [s.get("stopped") for s in result["steps"]] == [None, "enough", None]
         assert "stopped" not in result
 
@@ -83,7 +87,12 @@ def test_a_refused_release_says_what_was_done_before_it(toy, tmp_path):
 
 
 def test_until_stops_after_a_step(toy, tmp_path):
-    assert [s["step"] for s in runs.train(request(tmp_path), "annotate")["steps"]] == ["ingest", "annotate"]
+    assert [s["step"] for s in runs.train(request(tmp_path, "annotate"))["steps"]] == ["ingest", "annotate"]
+
+
+def test_until_names_a_step_of_the_recipe(toy, tmp_path):
+    with pytest.raises(RequestError, match="no step of recipe laptop 'anotate'; did you mean 'annotate'"):
+        request(tmp_path, "anotate")
 
 
 def test_a_changed_identity_reruns_that_step_and_what_follows_if_its_content_changed(toy, tmp_path):
@@ -118,19 +127,19 @@ def test_a_step_that_failed_leaves_no_artifact_but_its_work(toy, tmp_path):
 
 
 def test_a_file_that_went_missing_reruns_the_step(toy, tmp_path):
-    result = runs.train(request(tmp_path), "ingest")
+    result = runs.train(request(tmp_path, "ingest"))
     (Path(result["artifact"]) / "out.txt").unlink()
     toy.ran.clear()
-    assert runs.train(request(tmp_path), "ingest")["skipped"] is False
+    assert runs.train(request(tmp_path, "ingest"))["skipped"] is False
     assert toy.ran == ["ingest"]
 
 
 @pytest.mark.parametrize("broken", ["", "{", "[]", "{}", "\xff"])
 def test_a_step_whose_record_is_broken_is_run_again(toy, tmp_path, broken):
-    result = runs.train(request(tmp_path), "ingest")
+    result = runs.train(request(tmp_path, "ingest"))
     (Path(result["artifact"]) / "record.json").write_bytes(broken.encode("latin-1"))
     toy.ran.clear()
-    assert runs.train(request(tmp_path), "ingest")["skipped"] is False
+    assert runs.train(request(tmp_path, "ingest"))["skipped"] is False
     assert toy.ran == ["ingest"]
 
 
@@ -157,6 +166,56 @@ def test_two_processes_never_work_in_one_folder(toy, tmp_path, monkeypatch):
     runs.run_step(run, replace(step, run=enter_again), {})
 
 
+def test_a_process_that_waited_for_another_takes_what_that_one_made(toy, tmp_path):
+    run, working, go_on = request(tmp_path), threading.Event(), threading.Event()
+
+    def slowly(job: Job) -> dict[str, Any]:
+        working.set()
+        go_on.wait(20)
+        return toy.work(job)
+
+    slow = replace(toy.step("ingest"), run=slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(runs.run_step, run, slow, {})
+        assert working.wait(20)
+        second = pool.submit(runs.run_step, run, toy.step("ingest"), {})
+        time.sleep(0.3)
+        go_on.set()
+        assert [first.result()[1], second.result()[1]] == [False, True]
+    assert toy.ran == ["ingest"]
+    assert not (second.result()[0].folder / "work").exists()
+
+
+def test_two_releases_at_one_time_are_two_versions(toy, tmp_path):
+    run, working, go_on = request(tmp_path), threading.Event(), threading.Event()
+
+    def release(content: str) -> Step:
+        def write(job: Job) -> dict[str, Any]:
+            if content == "one":
+                working.set()
+                go_on.wait(20)
+            (job.folder / "out.txt").write_text(content)
+            return {}
+
+        return replace(toy.step("release"), folder=place, identity=lambda run: {"content": content}, run=write)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(runs.run_step, run, release("one"), {})
+        assert working.wait(20)
+        second = pool.submit(runs.run_step, run, release("two"), {})
+        time.sleep(0.3)
+        go_on.set()
+        made = {f.result()[0].folder.name: f.result()[0].path("out.txt").read_text() for f in (first, second)}
+    assert made == {"0.1.0": "one", "0.2.0": "two"}
+    assert not list((tmp_path / "ws").rglob("work"))
+
+
+@pytest.mark.parametrize("option", ["recipe", "base", "teacher_url", "teacher_model"])
+def test_an_empty_option_is_refused(toy, tmp_path, option):
+    with pytest.raises(RequestError, match=f"--{option.replace('_', '-')} is empty"):
+        request(tmp_path, **{option: ""})
+
+
 def test_the_plan_knows_what_is_cached_and_spends_nothing(toy, tmp_path):
     run = request(tmp_path)
     before = runs.plan(run)
@@ -164,12 +223,12 @@ def test_the_plan_knows_what_is_cached_and_spends_nothing(toy, tmp_path):
     assert before[0]["fingerprint"] and before[1]["fingerprint"] is None
     assert before[1]["calls"] == 3
     assert not (tmp_path / "ws").exists()
-    runs.train(run, "annotate")
+    runs.train(replace(run, until="annotate"))
     assert [e["cached"] for e in runs.plan(run)] == [True, True, False, False, False]
 
 
 def test_the_record_says_what_a_reader_needs(toy, tmp_path):
-    artifact = Path(runs.train(request(tmp_path, seed=5), "annotate")["artifact"])
+    artifact = Path(runs.train(request(tmp_path, "annotate", seed=5))["artifact"])
     record = json.loads((artifact / "record.json").read_text())
     assert record["seed"] == 5
     assert record["inputs"]["ingest"]["content"]

@@ -155,6 +155,23 @@ def test_weights_that_cannot_be_written_are_said_with_their_place(tmp_path):
         resolve_base(str(gguf_file(tmp_path / "m.gguf")), tmp_path / "cache", offline=True)
 
 
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        (b"---\nlicense: apache-2.0\nmodel-index: [{name: m, results: [{task: {type: t}}]}]\n---\n", "apache-2.0"),
+        (b"---\nlicense: mit\n  base: [\n---\n", "unknown"),
+        (b"---\n- license\n---\n", "unknown"),
+        (b"---\nlicense: [mit, gpl-3.0]\n---\n", "unknown"),
+        (b"---\ntags: [x]\n---\n", "unknown"),
+        (b"# A model\n", "unknown"),
+        (b"\xff\xfe", "unknown"),
+    ],
+)
+def test_an_imperfect_card_of_a_base_stops_nobody(tmp_path, card, licence):
+    folder = model(tmp_path / "base", README__md=card)
+    assert resolve_base(str(folder), tmp_path / "cache", offline=True).licence == licence
+
+
 # --- what was found before -------------------------------------------------------------------------------------------
 
 

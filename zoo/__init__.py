@@ -38,7 +38,7 @@ def train(domain: str, *, until: str | None = None, **options: Any) -> dict[str,
             raise unknown("option", name, known)
     given = options.get("workspace")
     options["workspace"] = workspace_path(Path(given) if given else None)
-    return train_and_report(prepare(domain, Options(**options), until), until)
+    return train_and_report(prepare(domain, Options(**options), until))
 
 
 def load(reference: str, workspace: str | Path | None = None, domain_path: Sequence[str | Path] = ()) -> Loaded:

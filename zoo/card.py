@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -26,8 +27,23 @@ _TASKS: dict[Kind, str] = {
 _BASELINES = {"zero_shot": "the base, zero-shot", "few_shot": "the base, few-shot", "trivial": "the trivial answer"}
 
 
+def trained_forms(finetune: Artifact) -> dict[str, set[str]]:
+    """The forms in which an example trained the model, by the example's id; it holds no example that did not."""
+    forms: dict[str, set[str]] = {}
+    with finetune.path("rows.jsonl").open(encoding="utf-8") as f:
+        for row in map(json.loads, f):
+            if row["split"] == "train":
+                forms.setdefault(row["example"], set()).add(row["form"])
+    return forms
+
+
+def with_text(examples: list[Example], forms: dict[str, set[str]]) -> int:
+    """Of how many examples the model saw the text that they are about, at least once."""
+    return sum(bool(e.context) and any("open" in form.split("-") for form in forms[e.id]) for e in examples)
+
+
 def data_by_source(examples: list[Example]) -> list[dict[str, Any]]:
-    """Rows that trained the model, counted by source, licence, origin and teacher."""
+    """Examples counted by source, licence, origin and teacher."""
     counts = Counter(
         (e.source, e.licence, e.origin, e.teacher.model if e.teacher else "", bool(e.reasoning)) for e in examples
     )
@@ -83,10 +99,10 @@ def licence_of(base: str, rows: list[dict[str, Any]]) -> tuple[str, str]:
     """(licence id, why): the base's own where every source allows it, else `other`."""
     odd = sorted({r["licence"] for r in rows if r["licence"].lower() not in PERMISSIVE})
     if odd:
-        return "other", f"some training data come under: {', '.join(odd)}"
+        return "other", f"some of its data come under: {', '.join(odd)}"
     if base == "unknown":
         return "other", "the licence of the base is not known"
-    return base.lower(), "the base's licence; every source of training data allows it"
+    return base.lower(), "the base's licence; every source of its data allows it"
 
 
 def model_index(name: str, suites: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -108,9 +124,12 @@ def write_card(run: Run, inputs: dict[str, Artifact], version: str, gate: Gate, 
     """The card of a release as Markdown with the Hub's metadata in front."""
     config, base = run.domain.config, run.base
     examples = list(inputs["annotate"].rows("examples.jsonl", Example))
-    rows, pretraining = data_by_source(examples), pretraining_data(run, inputs)
+    forms = trained_forms(inputs["finetune"])
+    trained = [e for e in examples if e.id in forms]
+    rows, pretraining = data_by_source(trained), pretraining_data(run, inputs)
     suites = inputs["evaluate"].result["suites"]
-    licence, why = licence_of(base.licence, [*rows, *pretraining])
+    # Of all examples, for those held out had a say in which adapter is kept.
+    licence, why = licence_of(base.licence, [*data_by_source(examples), *pretraining])
     name = f"{config.name}-{version}"
     metadata: dict[str, Any] = {"language": config.languages, "license": licence}
     if licence == "other":
@@ -124,8 +143,8 @@ def write_card(run: Run, inputs: dict[str, Artifact], version: str, gate: Gate, 
     template = env.from_string((folder("model_cards") / "card.md.j2").read_text(encoding="utf-8"))
     return template.render(
         metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True), domain=config, version=version, base=base,
-        rows=rows, sources=sources_of(run, [*rows, *pretraining]), tasks=tasks(examples),
-        with_text=sum(bool(e.context) for e in examples),
+        rows=rows, sources=sources_of(run, [*rows, *pretraining]), tasks=tasks(trained),
+        with_text=with_text(trained, forms),
         kept_passages=kept_passages(examples), pretraining=pretraining, worse=worse(suites), said_most=said_most(suites),
         suites=suites, gate=gate, decision=decision, licence=licence, licence_why=why,
         steps={n: a.record for n, a in inputs.items()}, recipe=run.recipe,

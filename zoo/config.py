@@ -131,8 +131,9 @@ class IngestSettings(Strict):
     max_documents: int | None = Field(None, ge=1)
     embedder: str = place("sentence-transformers/all-MiniLM-L6-v2")
     exact_index_below: int = Field(1_000_000, ge=0)
-    timeout_s: float = runtime(60.0, gt=0)
-    memory_mb: int = runtime(2048, ge=256)
+    # No `runtime` settings: a file over one of these is rejected, and looked at again once it is raised.
+    timeout_s: float = Field(60.0, gt=0)
+    memory_mb: int = Field(2048, ge=256)
     workers: int = runtime(0, ge=0)
 
     @field_validator("embedder")

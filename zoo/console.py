@@ -34,10 +34,10 @@ class Progress:
         seconds = time.monotonic() - self._start
         left = ""
         if self.total and 0 < self.done < self.total:
-            left = f", {_clock(seconds / self.done * (self.total - self.done))} left"
+            left = f", {duration(seconds / self.done * (self.total - self.done))} left"
         of = f" of {self.total}" if self.total is not None else ""
         note = f", {self.note}" if self.note else ""
-        return f"  {self.what}: {self.done}{of} in {_clock(seconds)}{left}{note}"
+        return f"  {self.what}: {self.done}{of} in {duration(seconds)}{left}{note}"
 
 
 class _Bar(Progress):
@@ -74,6 +74,13 @@ def progress(what: str, total: int | None = None) -> Iterator[Progress]:
         say(plain.line())
 
 
-def _clock(seconds: float) -> str:
-    s = round(seconds)
-    return f"{s // 3600}:{s % 3600 // 60:02}:{s % 60:02}" if s >= 3600 else f"{s // 60}:{s % 60:02}"
+def duration(seconds: float) -> str:
+    """0.4 s, 42 s, 9 min 20 s, 2 h 5 min."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,7 @@ Embed = Callable[[list[str]], "np.ndarray[Any, Any]"]
 """Texts to float32 vectors of length 1, one a row."""
 
 
-def load_embedder(folder: Path, batch_size: int = 32) -> Embed:
+def load_embedder(folder: Path) -> Embed:
     """The model in `folder`, on the GPU if there is one. It is read from there alone, whatever is cached elsewhere.
 
     Raises ZooError where sentence-transformers cannot read it.
@@ -25,15 +25,14 @@ def load_embedder(folder: Path, batch_size: int = 32) -> Embed:
     try:
         model = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as e:  # the library lets through whatever the parsers of a dozen formats raise
-        reason = (str(e).strip().splitlines() or [type(e).__name__])[0].rstrip(".")
         raise ZooError(
-            f"The embedder in {folder} cannot be loaded ({reason}); name another with --set ingest.embedder=FOLDER."
+            f"The embedder in {folder} cannot be loaded ({first_line(e)}); name another with --set ingest.embedder=FOLDER."
         ) from e
 
     def embed(texts: list[str]) -> np.ndarray[Any, Any]:
         import numpy as np
 
-        vectors = model.encode(texts, batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
+        vectors = model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)
 
     return embed

@@ -29,6 +29,17 @@ class ReleaseRefused(ZooError):
         self.result = result
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, in its first line and without the full stop; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def kind_and_line(error: BaseException) -> str:
+    """The same with the error's kind before it: `OSError: No space left on device`."""
+    kind, line = type(error).__name__, first_line(error)
+    return line if line == kind else f"{kind}: {line}"
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> RequestError:
     """The error for a name that does not exist, offering the nearest one that does."""
     names = sorted(known)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from zoo.errors import RequestError, ZooError
 from zoo.library import Domain
@@ -28,6 +28,8 @@ def is_repository(name: str) -> bool:
 
 def repository(name: str) -> str:
     """`name` if it can be a repository of the Hub, which is ORG/NAME; else RequestError."""
+    if not name:
+        raise RequestError("The repository's name is empty; say ORG/NAME.")
     if not is_repository(name):
         raise RequestError(f"{name!r} is no repository: ORG/NAME, in letters, digits, and single '-', '_' and '.'.")
     return name
@@ -46,13 +48,18 @@ def published(api: HfApi, repo: str) -> dict[str, str]:
     return {v: tags[v] for v in sorted(tags, key=order)}
 
 
+def http_error() -> type[Exception]:
+    """What a broken connection raises: the HTTP library's own error, whichever library this huggingface_hub is built on."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    base: Any = HfHubHTTPError.__bases__[0]
+    return cast(type[Exception], base)
+
+
 @contextmanager
 def asking(repo: str, doing: str) -> Iterator[None]:
     """Raises whatever the Hub, or the way to it, refuses as one sentence. `doing` is what was tried: 'uploading'."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    # The first base is the HTTP library's own error, whichever library this release of huggingface_hub is built on.
-    broken: Any = HfHubHTTPError.__bases__[0]
+    broken = http_error()
     try:
         yield
     except ZooError:

@@ -3,14 +3,18 @@
 The folders lie beside `zoo/` in a checkout and under `zoo/_library/` in an installed wheel. A domain is a folder with a
 `domain.yaml`; it comes from this project, from a folder the user names, or from a distribution with an entry point in the
 group `zoo.domains`. All three are loaded the same way, each on its own: a broken one is listed and stops nobody.
+
+A domain's Python is a package of its own, whatever its folder is called: files import each other relatively.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -56,9 +60,16 @@ class Domain:
         if not (self.folder / f"{name}.py").is_file():
             return None
         try:
-            return importlib.import_module(f"{self.package}.{name}")
+            _import_package(self.package, self.folder)
+            module = importlib.import_module(f"{self.package}.{name}")
         except Exception as e:
             raise ZooError(f"{name}.py of the domain {self.name} cannot be imported: {type(e).__name__}: {e}.") from e
+        if Path(module.__file__ or "").resolve() != (self.folder / f"{name}.py").resolve():
+            raise ZooError(
+                f"{name}.py of the domain {self.name} was taken from {module.__file__}, not from {self.folder}; give its "
+                "package a name that no other installed package has."
+            )
+        return module
 
     def _of_module(self, name: str, what: str) -> Any:
         """`what` of the domain's `<name>.py`; None where it has no such file."""
@@ -135,10 +146,17 @@ class Domain:
 
     def digest_of(self, *patterns: str) -> str:
         """A digest of the contents and names of the domain's files matching `patterns`."""
-        files = {
-            p for pattern in patterns for p in self.folder.glob(pattern) if p.is_file() and "__pycache__" not in p.parts
-        }
+        files = {p for pattern in patterns for p in self.folder.glob(pattern) if p.is_file() and self._is_own(p)}
         return digest_files(self.folder, files)
+
+    def _is_own(self, path: Path) -> bool:
+        """Not what Python or a tool keeps beside it: caches, a virtual environment, a repository."""
+        return not any(p == "__pycache__" or p.startswith(".") for p in path.relative_to(self.folder).parts)
+
+    @property
+    def code_digest(self) -> str:
+        """Over all of the domain's Python: parsers and verifiers may rest on any module beside them."""
+        return self.digest_of("**/*.py")
 
 
 def digest_files(root: Path, files: Iterable[Path]) -> str:
@@ -158,17 +176,42 @@ class Broken:
     error: str
 
 
-def _read_domain(path: Path, package: str) -> Domain:
+def _package(path: Path, name: str) -> str:
+    """The package of a domain's folder: that of `zoo.domains` for a built-in one, else one that no other folder has."""
+    if path.parent == folder("domains").resolve():
+        return f"zoo.domains.{path.name}"
+    return f"zoo.domains.{name}_{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
+
+
+def _import_package(package: str, place: Path) -> None:
+    """Imports `package` from the folder `place` where Python's own search, which goes by folders' names, has none."""
+    if importlib.util.find_spec(package) is not None:
+        return
+    init = place / "__init__.py"
+    spec = importlib.util.spec_from_file_location(package, init, submodule_search_locations=[str(place)])
+    assert spec is not None and spec.loader is not None
+    sys.modules[package] = importlib.util.module_from_spec(spec)
+    if not init.is_file():
+        return
+    try:
+        spec.loader.exec_module(sys.modules[package])
+    except BaseException:
+        del sys.modules[package]
+        raise
+
+
+def _read_domain(path: Path, package: str | None) -> Domain:
     config = validated(DomainConfig, read_yaml(path / "domain.yaml"), f"domain.yaml of {path.name}")
     if config.api_version != API_VERSION:
         raise RequestError(
             f"The domain {config.name} is written for plugin API {config.api_version}; this zoo has {API_VERSION}."
         )
-    return Domain(path, config, package)
+    return Domain(path, config, package or _package(path, config.name))
 
 
-def _candidates(paths: tuple[Path, ...]) -> Iterable[tuple[str, Path | None, str, str]]:
-    """(name, folder, package, error) of everything that claims to be a domain; built-in ones first."""
+def _candidates(paths: tuple[Path, ...]) -> Iterable[tuple[str, Path | None, str | None, str]]:
+    """(name, folder, package, error) of everything that claims to be a domain; built-in ones first. The package is
+    None where it is a folder's own, and where it lies instead where there is no folder."""
     listed = [Path(p) for p in os.environ.get("ZOO_DOMAINS", "").split(os.pathsep) if p]
     for root in (folder("domains"), *paths, *listed):
         root = root.expanduser().resolve()
@@ -184,7 +227,7 @@ def _candidates(paths: tuple[Path, ...]) -> Iterable[tuple[str, Path | None, str
                 raise RequestError(error)
             yield root.name, None, str(root), error
         for path in found:
-            yield path.name, path, f"zoo.domains.{path.name}", ""
+            yield path.name, path, None, ""
     for point in entry_points(group="zoo.domains"):
         try:
             module = importlib.import_module(point.value.partition(":")[0])
@@ -196,25 +239,21 @@ def _candidates(paths: tuple[Path, ...]) -> Iterable[tuple[str, Path | None, str
 @lru_cache
 def find_domains(paths: tuple[Path, ...] = ()) -> tuple[dict[str, Domain], list[Broken]]:
     """Every domain by name, and the plugins that could not be loaded. Nobody takes a name or alias that is taken."""
-    import zoo.domains as package
-
     domains: dict[str, Domain] = {}
     broken: list[Broken] = []
     taken: dict[str, str] = {}
-    for name, path, module, error in _candidates(paths):
+    for name, path, package, error in _candidates(paths):
         try:
             if path is None:
                 raise RequestError(error)
-            domain = _read_domain(path, module)
+            domain = _read_domain(path, package)
             for claimed in (domain.name, *domain.config.aliases):
                 if claimed in taken:
                     raise RequestError(f"The name {claimed!r} is taken by the domain {taken[claimed]}.")
-            if module == f"zoo.domains.{name}" and str(path.parent) not in package.__path__:
-                package.__path__.append(str(path.parent))
             domains[domain.name] = domain
             taken.update(dict.fromkeys((domain.name, *domain.config.aliases), domain.name))
         except ZooError as e:
-            broken.append(Broken(name, str(path or module), str(e)))
+            broken.append(Broken(name, str(path or package), str(e)))
     return domains, broken
 
 

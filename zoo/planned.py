@@ -18,7 +18,7 @@ def sentences(entries: list[Entry]) -> Iterator[str]:
             continue
         amount = ", ".join(_AMOUNTS[e["step"]](e)) if e["step"] in _AMOUNTS else ""
         line = f"{e['step']}: would run" + (f" over {amount}" if amount else "")
-        spent = [f"about {clock(s)}"] if (s := e.get("seconds")) is not None else []
+        spent = [f"about {roughly(s)}"] if (s := e.get("seconds")) is not None else []
         spent += [f"{mb:,} MB of disk"] if (mb := e.get("disk_mb")) else []
         line += f"; {', '.join(spent)}" if spent else ""
         yield line + (f" ({e['note']})" if e.get("note") else "")
@@ -79,12 +79,12 @@ def _sum(entries: list[Entry]) -> str:
     seconds = sum(e.get("seconds") or 0 for e in steps)
     weights = [w for e in steps for w in e.get("weights", [])]
     disk = sum(e.get("disk_mb") or 0 for e in (*steps, *weights))
-    line = f"in all: about {clock(seconds)}" + (f" and the time of {' and '.join(unknown)}" if unknown else "")
+    line = f"in all: about {roughly(seconds)}" + (f" and the time of {' and '.join(unknown)}" if unknown else "")
     return line + (f", {disk:,} MB of disk" if disk else "")
 
 
-def clock(seconds: float) -> str:
-    """Seconds below two minutes, else minutes, or hours."""
+def roughly(seconds: float) -> str:
+    """What is only estimated, in one unit: seconds below two minutes, else minutes, or hours."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

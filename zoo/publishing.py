@@ -12,7 +12,7 @@ from zoo.console import say
 from zoo.errors import RequestError, ZooError
 from zoo.hub import asking, published, repository, repository_of
 from zoo.library import load_domain
-from zoo.releases import find_release
+from zoo.releases import find_release, read_reference
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -48,11 +48,11 @@ def publish(
     Raises RequestError, before anything is uploaded, for a version that is published already, a release that was changed,
     a repository that holds something else, and a missing token.
     """
-    name = reference.partition("@")[0]
+    name, _ = read_reference(reference)
     if "/" in name:
         raise RequestError(f"{name} is no domain: say DOMAIN[@VERSION], and the repository with --to.")
     domain = load_domain(name, domain_path)
-    repo = repository(to) if to else repository_of(domain, "say the repository with --to ORG/NAME")
+    repo = repository(to) if to is not None else repository_of(domain, "say the repository with --to ORG/NAME")
     _, version, artifact = find_release(workspace, reference, domain_path)
     if changed := artifact.changed_files():
         raise RequestError(

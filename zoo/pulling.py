@@ -14,7 +14,8 @@ from zoo.console import Progress, progress, say
 from zoo.errors import RequestError, ZooError, unknown
 from zoo.hub import asking, published, repository, repository_of
 from zoo.library import load_domain
-from zoo.run import alone
+from zoo.lock import alone
+from zoo.releases import read_reference
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -57,7 +58,7 @@ def pull(workspace: Workspace, reference: str, domain_path: tuple[Path, ...] = (
     What is here already, unchanged, is skipped. Raises RequestError for an unknown repository or version, ZooError for a
     download that broke off or a file that is not the record's; no version is left then.
     """
-    name, _, version = reference.partition("@")
+    name, version = read_reference(reference)
     repo = repository(name) if "/" in name else repository_of(load_domain(name, domain_path), f"say `zoo pull {_FORM}`")
     if version and _is_whole(Artifact(workspace.hub / repo / version)):
         return _result(repo, Artifact(workspace.hub / repo / version), skipped=True)

@@ -46,12 +46,25 @@ def next_version(existing: list[str]) -> str:
     return f"{major}.{minor + 1}.0"
 
 
+def read_reference(reference: str) -> tuple[str, str | None]:
+    """`NAME` and `VERSION` of `NAME[@VERSION]`; None where it names no version, which means the latest.
+
+    Raises RequestError where either is empty: an unset shell variable, which never means the latest.
+    """
+    name, at, version = reference.partition("@")
+    if not name:
+        raise RequestError(f"{reference!r} names no domain and no repository; say NAME, or NAME@VERSION.")
+    if at and not version:
+        raise RequestError(f"{reference!r} names no version after its @; say {name}@0.1.0, or {name} for the latest.")
+    return name, version or None
+
+
 def find_release(workspace: Workspace, reference: str, domain_path: tuple[Path, ...] = ()) -> tuple[str, str, Artifact]:
     """(domain, version, artifact) of `DOMAIN` or `ORG/NAME` (its latest), `DOMAIN@VERSION` or `ORG/NAME@VERSION`.
 
     A domain's releases are those made here; what was pulled is found by its repository. Raises RequestError.
     """
-    name, _, version = reference.partition("@")
+    name, version = read_reference(reference)
     if "/" in name:
         here = pulled(workspace)
         if name not in here:

@@ -6,25 +6,24 @@ order, fingerprints, records, and what is skipped.
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.artifact import WORK, Artifact, Workspace, fingerprint, finish
+from zoo.artifact import RECORD, WORK, Artifact, Workspace, fingerprint, finish
 from zoo.config import Options, Recipe
 from zoo.console import say
 from zoo.errors import ReleaseRefused, RequestError, ZooError, unknown
 from zoo.lastrun import Track
 from zoo.library import Domain, load_domain, load_recipe
+from zoo.lock import alone
 from zoo.memory import Peak
 from zoo.strict import Strict, identity_of
 from zoo.weights import NotOnDisk, Weights, require_usable, resolve_base, resolve_embedder
@@ -115,18 +114,20 @@ def load_step(name: str) -> Step:
 
 def prepare(domain: str, options: Options, until: str | None = None) -> Run:
     """Everything that can be said to be wrong with a request that goes up to `until` is said here, before any work."""
+    for option in ("recipe", "base", "teacher_url", "teacher_model"):
+        if getattr(options, option) == "":
+            raise RequestError(f"The option --{option.replace('_', '-')} is empty; give it a value, or leave it out.")
     found = load_domain(domain, options.domain_path)
     found.check()
-    recipe = load_recipe(
-        options.recipe or found.config.recipe, options.settings, base=options.base, seed=options.seed
-    )  # fmt: skip
+    name = found.config.recipe if options.recipe is None else options.recipe
+    recipe = load_recipe(name, options.settings, base=options.base, seed=options.seed)
     for name in recipe.steps:
         if name not in STEPS:
             raise unknown(f"step in recipe {recipe.name}", name, STEPS)
     if sorted(recipe.steps, key=STEPS.index) != recipe.steps:
         raise RequestError(f"The recipe {recipe.name} lists its steps out of order; the order is {', '.join(STEPS)}.")
     run = Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()), until)
-    step_names(run, until)
+    step_names(run)
     require_writable(run.workspace.root)
     for name in recipe.steps:
         step = load_step(name)
@@ -139,13 +140,14 @@ def prepare(domain: str, options: Options, until: str | None = None) -> Run:
     return run
 
 
-def step_names(run: Run, until: str | None) -> list[str]:
+def step_names(run: Run) -> list[str]:
+    """The steps that were asked for. Raises RequestError where the last one is none of the recipe's."""
     names = run.recipe.steps
-    if until is None:
+    if run.until is None:
         return list(names)
-    if until not in names:
-        raise unknown(f"step of recipe {run.recipe.name}", until, names)
-    return list(names[: names.index(until) + 1])
+    if run.until not in names:
+        raise unknown(f"step of recipe {run.recipe.name}", run.until, names)
+    return list(names[: names.index(run.until) + 1])
 
 
 def identity(run: Run, step: Step, inputs: dict[str, Artifact]) -> dict[str, Any]:
@@ -156,9 +158,9 @@ def identity(run: Run, step: Step, inputs: dict[str, Artifact]) -> dict[str, Any
     }  # fmt: skip
 
 
-def train(run: Run, until: str | None = None) -> dict[str, Any]:
-    """Runs the recipe's steps up to `until`; the last step's result, with `steps` saying what was skipped and what it took."""
-    names = step_names(run, until)
+def train(run: Run) -> dict[str, Any]:
+    """Runs the steps that were asked for; the last step's result, with `steps` saying what was skipped and what it took."""
+    names = step_names(run)
     track = Track(run.workspace, run.domain.name, run.domain.config.title, run.recipe.model_dump(mode="json"), names)
     done: dict[str, Artifact] = {}
     steps: list[dict[str, Any]] = []
@@ -188,72 +190,70 @@ def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact,
     inputs = {n: done[n] for n in step.needs if n in done}
     known = identity(run, step, inputs)
     name = fingerprint(known)
-    folder = step.folder(run, step.name, name)
-    artifact = Artifact(folder)
-    if artifact.exists and not _damaged(artifact):
-        say(f"{step.name}: already done ({name}), skipped")
-        shutil.rmtree(folder / WORK, ignore_errors=True)
-        return artifact, True
+    while True:
+        folder = step.folder(run, step.name, name)
+        artifact = Artifact(folder)
+        if artifact.exists and not _damage(artifact):
+            say(f"{step.name}: already done ({name}), skipped")
+            shutil.rmtree(folder / WORK, ignore_errors=True)
+            return artifact, True
+        with alone(folder / WORK):
+            # While this process waited for the folder, another may have finished in it: this step, or another release.
+            if step.folder(run, step.name, name) == folder and _clear(Artifact(folder)):
+                return _make(Job(run, step, inputs, folder), name, known), False
+            shutil.rmtree(folder / WORK)
+
+
+def _make(job: Job, name: str, known: dict[str, Any]) -> Artifact:
+    """Runs the step and leaves its record. Its folder is this process's alone until its work is cleared away too."""
+    run, step = job.run, job.step
     say(f"{step.name}: {name}")
-    job = Job(run, step, inputs, folder)
     started, began, peak = datetime.now(UTC), time.monotonic(), Peak()
-    with alone(job.work):
-        result = step.run(job)
-        record = {
-            "step": step.name, "domain": run.domain.name, "fingerprint": name, "identity": known,
-            "config": getattr(run.recipe, step.name).model_dump(mode="json"),
-            "inputs": {n: {"fingerprint": a.record["fingerprint"], "content": a.content} for n, a in inputs.items()},
-            "result": result, "seed": run.recipe.seed, "started": started.isoformat(), "ended": datetime.now(UTC).isoformat(),
-            "seconds": round(time.monotonic() - began, 2), "peak_memory_mb": peak.mb,
-            "peak_memory_of": peak.of,
-        }  # fmt: skip
-        artifact = finish(folder, record)
-    shutil.rmtree(folder / WORK, ignore_errors=True)
+    result = step.run(job)
+    inputs = {n: {"fingerprint": a.record["fingerprint"], "content": a.content} for n, a in job.inputs.items()}
+    record = {
+        "step": step.name, "domain": run.domain.name, "fingerprint": name, "identity": known,
+        "config": getattr(run.recipe, step.name).model_dump(mode="json"), "inputs": inputs, "result": result,
+        "seed": run.recipe.seed, "started": started.isoformat(), "ended": datetime.now(UTC).isoformat(),
+        "seconds": round(time.monotonic() - began, 2), "peak_memory_mb": peak.mb, "peak_memory_of": peak.of,
+    }  # fmt: skip
+    artifact = finish(job.folder, record)
+    shutil.rmtree(job.folder / WORK, ignore_errors=True)
     say(f"{step.name}: done in {record['seconds']:.0f} s")
-    return artifact, False
+    return artifact
 
 
-def _damaged(artifact: Artifact) -> bool:
+def _clear(artifact: Artifact) -> bool:
+    """Whether a step may work where `artifact` would be: nothing is there, or what is there is damaged, which is said."""
+    if not artifact.exists:
+        return True
+    if damage := _damage(artifact):
+        say(f"  {artifact.folder.name}: {damage}; the step is run again")
+        (artifact.folder / RECORD).unlink()
+    return bool(damage)
+
+
+def _damage(artifact: Artifact) -> str:
+    """What keeps a finished step's folder from being used; '' where nothing does."""
     try:
         files = artifact.record["files"]
     except ZooError:
-        say(f"  {artifact.folder.name}: its record.json is broken; the step is run again")
-        (artifact.folder / "record.json").unlink()
-        return True
-    missing = [n for n, f in files.items() if not _has_size(artifact.path(n), f["bytes"])]
-    if missing:
-        say(f"  {artifact.folder.name}: {missing[0]} is missing or has another size; the step is run again")
-        (artifact.folder / "record.json").unlink()
-    return bool(missing)
+        return "its record.json is broken"
+    missing = next((n for n, f in files.items() if not _has_size(artifact.path(n), f["bytes"])), None)
+    return f"{missing} is missing or has another size" if missing else ""
 
 
 def _has_size(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-@contextmanager
-def alone(work: Path) -> Iterator[None]:
-    """Two processes never work in one folder; the kernel drops the lock with the process, however it ends."""
-    with (work / "lock").open("w") as f:
-        # A process that was just killed may hold on for as long as the kernel takes to clear its memory away.
-        for wait in (0.2, 0.4, 0.8, 1.6, 0):
-            try:
-                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as e:
-                if not wait:
-                    raise ZooError(f"Another zoo process is working in {work.parent}; wait for it or stop it.") from e
-                time.sleep(wait)
-        yield
-
-
-def plan(run: Run, until: str | None = None) -> list[dict[str, Any]]:
+def plan(run: Run) -> list[dict[str, Any]]:
     """For each step what is cached and what it would spend; spends nothing. A step whose inputs do not exist yet has no
     fingerprint, nor has one that needs weights which would have to be fetched; the first such step lists them."""
     run = replace(run, fetch=False)
     done: dict[str, Artifact] = {}
     out: list[dict[str, Any]] = []
-    for name in step_names(run, until):
+    for name in step_names(run):
         step = load_step(name)
         inputs = {n: done[n] for n in step.needs if n in done}
         entry: dict[str, Any] = {"step": name, "fingerprint": None, "cached": False}

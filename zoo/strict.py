@@ -1,6 +1,6 @@
 """YAML that people write, read strictly: an unknown key is refused with the nearest name, a wrong value in one sentence.
 
-Settings decide a step's fingerprint. Those marked `runtime` (time, memory, processes) change how a step runs but not what it leaves,
+Settings decide a step's fingerprint. Those marked `runtime` (time, processes) change how a step runs but not what it leaves,
 and stay out of it; so do those marked `place`, in whose stead the step's identity has a digest.
 """
 
@@ -38,7 +38,7 @@ class Strict(BaseModel):
 
 
 def runtime(default: Any, **constraints: Any) -> Any:
-    """A setting about time, memory or processes: kept in the record, not in the fingerprint."""
+    """A setting about time or processes that decides nothing of what is left: kept in the record, not in the fingerprint."""
     return Field(default, json_schema_extra=_NOT_IDENTITY, **constraints)
 
 

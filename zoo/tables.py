@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.config import HubData
-from zoo.errors import RequestError, ZooError
+from zoo.errors import RequestError, ZooError, first_line
 
 RowDict = dict[str, Any]
 KEY = "key"  # the column that holds the key where a JSON file maps keys to rows
@@ -29,7 +29,7 @@ def read_table(path: Path, limit: int | None = None) -> list[RowDict]:
     try:
         rows = list(islice(readers[suffix](path), limit))
     except Exception as e:  # what a broken file makes a library raise has no end: archives, XML, column stores
-        raise RequestError(f"{path} cannot be read as {suffix[1:]}: {_first_line(e)}.") from e
+        raise RequestError(f"{path} cannot be read as {suffix[1:]}: {first_line(e)}.") from e
     if not rows:
         raise RequestError(f"{path} holds no rows.")
     return rows
@@ -116,13 +116,9 @@ def hub_rows(hub: HubData, split: str, offline: bool, cache: Path) -> tuple[list
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as e:
         why = "" if online else ("--offline reads caches only" if offline else "the Hub does not answer") + ", and "
         raise ZooError(
-            f"The dataset {hub.dataset} ({split}) was not found: {why}{_first_line(e)}; "
+            f"The dataset {hub.dataset} ({split}) was not found: {why}{first_line(e)}; "
             "download it and name the file with --source ID=PATH or --suite-data ID=PATH."
         ) from e
     finally:
         constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before
     return rows, f"{hub.dataset}@{', '.join(sorted(commits)) or hub.revision} {split}"
-
-
-def _first_line(e: Exception) -> str:
-    return (str(e).strip().splitlines() or [type(e).__name__])[0].rstrip(".")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zoo.console import say
+from zoo.errors import kind_and_line
 from zoo.workspace import workspace_path
 
 
@@ -20,11 +21,9 @@ def sentence(error: Exception) -> str:
     trace = "".join(traceback.format_exception(error))
     if os.environ.get("ZOO_DEBUG") == "1":
         say(trace)
-    what = (str(error).strip().splitlines() or [""])[0]
-    name = type(error).__name__ + (f": {what}" if what else "")
     log = _written(trace)
     where = f"the details are in {log}" if log else "no log could be written, but ZOO_DEBUG=1 shows the details"
-    return f"Something went wrong that zoo did not foresee ({name}); {where}."
+    return f"Something went wrong that zoo did not foresee ({kind_and_line(error)}); {where}."
 
 
 def _written(trace: str) -> Path | None:

@@ -38,9 +38,15 @@ def start(data):
     import subprocess
     subprocess.run(["touch", "/tmp/owned"])
 def leave(data): os._exit(3)
+def nap(data):
+    time.sleep(1.5)
+    return Parsed("Nap", [Element("text", data.decode())])
+def weigh(data):
+    bytearray(600 << 20)
+    return Parsed("Weigh", [Element("text", data.decode())])
 
 PARSERS = [Parser(f.__name__, (lambda n: lambda name, head: name.endswith("." + n))(f.__name__), f)
-           for f in (crash, hang, spin, swell, dial, start, leave)]
+           for f in (crash, hang, spin, swell, dial, start, leave, nap, weigh)]
 """
 DOMAIN = """
 api_version: 1

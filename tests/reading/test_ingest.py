@@ -98,6 +98,28 @@ def test_a_corpus_of_nothing_readable_says_so(tmp_path: Path, make_run: Callable
     assert list(artifact.rows("passages.jsonl", Passage)) == []
 
 
+def test_a_file_that_took_too_long_is_read_again_once_it_may_take_longer(
+    tmp_path: Path, make_run: Callable[..., Run]
+) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "slow.nap").write_text("It takes a second and a half.")
+    artifact, _ = run_step(make_run(tmp_path / "c", timeout_s=0.3), STEP, {})
+    assert artifact.result["reasons"] == {"timed out": 1}
+    artifact, skipped = run_step(make_run(tmp_path / "c", timeout_s=30.0), STEP, {})
+    assert (artifact.result["documents"], skipped) == (1, False)
+
+
+def test_a_file_that_took_too_much_memory_is_read_again_once_it_may_take_more(
+    tmp_path: Path, make_run: Callable[..., Run]
+) -> None:
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "heavy.weigh").write_text("It takes 600 MB.")
+    artifact, _ = run_step(make_run(tmp_path / "c", memory_mb=256), STEP, {})
+    assert artifact.result["reasons"] == {"out of memory": 1}
+    artifact, skipped = run_step(make_run(tmp_path / "c", memory_mb=2048), STEP, {})
+    assert (artifact.result["documents"], skipped) == (1, False)
+
+
 def test_a_worker_that_dies_late_does_not_take_the_others_files(tmp_path: Path, tiny_domain: Path) -> None:
     names = ["a.txt", "b.crash", "c.txt", "d.crash", "e.txt"]
     tasks = []

@@ -115,7 +115,7 @@ class Made:
         write_rows(self.folder("finetune") / "curve.jsonl", curve)
         write_rows(self.folder("finetune") / "rejected.jsonl", [Rejected(reason="too_long", id="e1")])
         self.leave("finetune", {
-            "rows": 40, "tokens": 40_000, "loss": {"first": 2.5, "last": 0.08}, "truncated": 2, "validation": {"rows": 9},
+            "rows": 40, "seen": 33, "tokens": 40_000, "loss": {"first": 2.5, "last": 0.08}, "truncated": 2, "validation": {"rows": 9},
         })  # fmt: skip
 
     def evaluate(self) -> None:

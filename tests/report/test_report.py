@@ -117,6 +117,12 @@ def test_every_reason_is_among_the_rejected_that_are_shown(page):
     assert "Not in the passage Not there at all" in words(first)
 
 
+def test_rows_that_never_had_their_turn_did_not_train_the_model(page):
+    said = words(page)
+    assert "33 that trained the model, 9 that validate" in said
+    assert "The training, as it is kept, ended before 7 rows had their turn." in said
+
+
 def test_costs_settings_and_versions_are_there(page):
     rows = [words(r) for r in page.get_element_by_id("costs").xpath(".//tbody/tr")]
     assert rows[0] == "ingest done before 1 min 1 s 1,234 MB – – –"

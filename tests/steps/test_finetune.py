@@ -52,6 +52,7 @@ def test_what_it_says_and_leaves(trained: Artifact) -> None:
     assert [r["step"] for r in curve] == list(range(1, 21)) and curve[-1]["tokens"] == result["tokens"]
     assert [r["step"] for r in curve if "validation_loss" in r] == [5, 10, 15, 20]
     assert sum(r["tokens"] for r in lines(trained, "rows.jsonl") if r["split"] == "train") * 2 == result["tokens"]
+    assert result["seen"] == 40 and result["examples"] == {"train": 20, "validation": 4, "unseen": 0, "no_row": 0}
     assert "⟦<think>" in trained.path("train.log").read_text()
     assert not (trained.folder / "work").exists()
 
@@ -151,9 +152,26 @@ def test_it_stops_early_and_leaves_the_best_adapter(base: Weights, tmp_path: Pat
     assert min(losses, key=lambda s: losses[s]) == best
 
 
+def test_what_trained_after_the_best_adapter_is_not_in_it(base: Weights, tmp_path: Path) -> None:
+    rising = settings(learning_rate=3.0, batch_rows=1, patience=2, validate_every=2, schedule="constant", warmup=0)
+    artifact = finetune(tmp_path, base, examples(), rising)
+    result, rows = artifact.result, lines(artifact, "rows.jsonl")
+    best = result["validation"]["best_step"]
+    assert best < result["steps"] < 40, "it ends within the first epoch"
+    assert result["seen"] == best == sum(r["split"] == "train" for r in rows)
+    assert result["examples"]["unseen"] > 0 and sum(result["examples"].values()) == len(examples())
+
+
 def test_a_token_budget_is_a_clean_stop(base: Weights, tmp_path: Path) -> None:
-    result = finetune(tmp_path, base, examples(), settings(max_tokens=2000, validation=0)).result
+    artifact = finetune(tmp_path, base, examples(), settings(max_tokens=2000, validation=0, max_length=96))
+    result, rows, made = artifact.result, lines(artifact, "rows.jsonl"), len(examples())
     assert result["stopped"] == "max_tokens" and 1500 < result["tokens"] <= 2000
+    trained = {r["example"] for r in rows if r["split"] == "train"}
+    assert sum(r["tokens"] for r in rows if r["split"] == "train") == result["tokens"], "less than an epoch"
+    without = made - len({r["example"] for r in rows})
+    unseen = made - len(trained) - without
+    assert 0 < len(trained) < made and unseen > 0
+    assert result["examples"] == {"train": len(trained), "validation": 0, "unseen": unseen, "no_row": without}
 
 
 def test_too_few_validation_rows_train_too(base: Weights, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,12 @@ ANNOTATED: dict[str, Any] = {
 }
 
 
+FINETUNED: dict[str, Any] = {
+    "rows": 6, "stopped": None, "examples": {"train": 4, "validation": 0, "unseen": 0, "no_row": 0},
+}  # fmt: skip
+ROWS = [{"example": f"e{n}", "form": form, "split": "train"} for n in range(4) for form in ("direct-open-0",)]
+
+
 class Case:
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -83,7 +90,8 @@ class Case:
         (self.root / "finetune" / "adapter").mkdir(exist_ok=True)
         (self.root / "finetune" / "merged" / "model.safetensors").write_bytes(b"weights")
         (self.root / "finetune" / "adapter" / "adapter_model.safetensors").write_bytes(b"adapter")
-        self.artifact("finetune", {"rows": 4})
+        write_rows(self.root / "finetune" / "rows.jsonl", ROWS)
+        self.artifact("finetune", FINETUNED)
         (self.root / "evaluate").mkdir(exist_ok=True)
         (self.root / "evaluate" / "items.jsonl").write_text("{}\n")
         (self.root / "evaluate" / "scores.json").write_text(json.dumps(suites))
@@ -225,6 +233,23 @@ def test_the_card_claims_what_was_trained_and_measured_alone(case):
     assert "shortens" not in card and "labels sections" not in card
 
 
+def test_the_card_counts_the_examples_that_trained_and_says_what_became_of_the_others(case, monkeypatch):
+    assert "4 of the 4 examples trained the model. Those that trained it:" in card_of(case, GOOD)
+    splits = {"e0": "train", "e1": "validation", "e2": "unseen"}
+    rows = [{"example": e, "form": "direct-closed-0", "split": s} for e, s in splits.items()]
+    rows.append({"example": "e0", "form": "direct-open-0", "split": "validation"})
+    monkeypatch.setattr(sys.modules[__name__], "ROWS", rows)
+    monkeypatch.setitem(FINETUNED, "examples", {"train": 1, "validation": 1, "unseen": 1, "no_row": 1})
+    monkeypatch.setitem(FINETUNED, "stopped", "max_tokens")
+    card = card_of(case, [{**GOOD[0], "model": 0.6}, GOOD[1]])
+    assert "It was trained on 1 examples: answering in a few words (1); 0 of them with the text" in card
+    assert (
+        "1 of the 4 examples trained the model; 1 were held out to see when to stop; the training, as it is kept, ended "
+        "before 1 had their turn (`finetune.max_tokens` was reached); 1 gave no row to train on"
+    ) in card
+    assert "| sample | Apache-2.0 | document |" in card and "| sample | Apache-2.0 | person |" not in card
+
+
 def test_the_card_says_how_much_of_the_material_was_used(case, monkeypatch):
     assert "asked about 3 of the passages and about 2 questions of sources; 1 of those passages gave" in card_of(
         case, GOOD
@@ -269,9 +294,7 @@ def test_the_card_names_the_texts_of_pretraining_with_their_licences(case):
     assert "| 3 documents | corpus | unknown |" in card
     assert "| general texts against forgetting | SRM Zoo | Apache-2.0 |" in card
     assert "25% of the material" in card
-    assert (
-        "some training data come under: unknown" in card and yaml.safe_load(card.split("---")[1])["license"] == "other"
-    )
+    assert "some of its data come under: unknown" in card and yaml.safe_load(card.split("---")[1])["license"] == "other"
 
 
 def test_a_version_that_was_killed_half_way_is_made_anew(case):

@@ -43,16 +43,15 @@ def _command(verb: str) -> Callable[..., None]:
             raise RequestError(
                 f"`zoo {verb}` ends with {verb} and takes no --until; say `zoo train {domain} --until {until}`."
             )
-        last = until if verb == "train" else verb
         request = Options(
             workspace=workspace_path(workspace), recipe=recipe, corpus=tuple(corpus or ()),
             sources=o.pairs(source, "--source"), suites=tuple(suite or ()), suite_data=o.pairs(suite_data, "--suite-data"),
             base=base, teacher_url=teacher_url, teacher_model=teacher_model, settings=tuple(set_ or ()), seed=seed,
             offline=offline, domain_path=tuple(domain_path or ()),
         )  # fmt: skip
-        prepared = runs.prepare(domain, request, last)
+        prepared = runs.prepare(domain, request, until if verb == "train" else verb)
         if plan:
-            entries = runs.plan(prepared, last)
+            entries = runs.plan(prepared)
             if json:
                 o.print_json({"plan": entries})
             else:
@@ -64,9 +63,9 @@ def _command(verb: str) -> Callable[..., None]:
         if verb == "train":
             from zoo.report import train_and_report
 
-            result = train_and_report(prepared, last)
+            result = train_and_report(prepared)
         else:
-            result = runs.train(prepared, last)
+            result = runs.train(prepared)
         if json:
             o.print_json(result)
         else:

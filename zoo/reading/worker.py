@@ -110,7 +110,3 @@ def _answer(task: dict[str, Any], parsers: list[Any], settings: dict[str, Any]) 
         return {"memory": True}
     except OSError as e:
         return {"rejected": f"unreadable: {e.strerror or e}"}
-
-
-if __name__ == "__main__":
-    main()

@@ -12,19 +12,19 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from zoo.artifact import Workspace, write_atomic
+from zoo.console import duration
 from zoo.errors import ReleaseRefused
 from zoo.lastrun import LastRun, read_last
 from zoo.report import excerpts, facts, plots, wording
-from zoo.run import Run, step_names, train
+from zoo.run import Run, train
 
 FILE = "report.html"
 
 
-def train_and_report(run: Run, until: str | None = None) -> dict[str, Any]:
+def train_and_report(run: Run) -> dict[str, Any]:
     """What `zoo train` does: the result of `zoo.run.train`, and the page, which is written however the run ends."""
-    step_names(run, until)  # a name that is wrong is refused before anything is on record
     try:
-        result = train(run, until)
+        result = train(run)
     except ReleaseRefused as e:
         e.result["report"] = str(write_report(run.workspace, run.domain.name)[0])
         raise
@@ -52,7 +52,7 @@ def render(run: LastRun, folder: Path) -> str:
     )  # fmt: skip
     env.filters |= {
         "number": wording.number,
-        "seconds": wording.seconds,
+        "seconds": duration,
         "signed": wording.signed,
         "words": wording.words,
     }

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from zoo.api import Rejected
 from zoo.artifact import Artifact
+from zoo.console import duration
 from zoo.errors import ZooError
 from zoo.gate import GENERAL
 from zoo.lastrun import Done, LastRun
@@ -106,7 +107,7 @@ def headline(run: LastRun, steps: Steps) -> list[tuple[str, str]]:
         out.append(("Teacher", steps["annotate"].result["teacher"]))
     out.append(("Started", f"{run.started:%Y-%m-%d %H:%M} UTC"))
     if run.ended:
-        out.append(("Took", wording.seconds((run.ended - run.started).total_seconds())))
+        out.append(("Took", duration((run.ended - run.started).total_seconds())))
     return out
 
 
@@ -164,8 +165,10 @@ def _rows(step: StepOf) -> Stage:
     validation = result["validation"]["rows"]
     kept = result["rows"] + validation
     reasons = Counter(r.reason for r in step.artifact.rows("rejected.jsonl", Rejected))
-    outcome = f"{result['rows']:,} that train, {validation:,} that validate"
+    outcome = f"{result['seen']:,} that trained the model, {validation:,} that validate"
     notes = ["An example becomes a row for each form in which it is put to the model."]
+    if unseen := result["rows"] - result["seen"]:
+        notes.append(f"The training, as it is kept, ended before {unseen:,} rows had their turn.")
     if result["truncated"]:
         notes.append(f"{result['truncated']:,} were cut to fit.")
     return Stage("Training rows", kept + reasons.total(), kept, dict(reasons.most_common()), outcome, notes)

@@ -10,18 +10,6 @@ def number(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
-def seconds(value: float) -> str:
-    """0.4 s, 42 s, 9 min 20 s, 2 h 5 min."""
-    if value < 10:
-        return f"{value:.1f} s"
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def signed(value: float) -> str:
     """A difference of scores, with a true minus sign."""
     return f"{value:+.3f}".replace("-", "−")

@@ -90,7 +90,7 @@ def identity(run: Run) -> dict[str, Any]:
     return {
         "teacher": identity_of_teacher(run),
         "annotators": {a.name: [a.version, annotator_digest(a.name, run.domain)] for a in annotators},
-        "verifiers": [digest_files(own, own.glob("*.py")), run.domain.digest_of("*.py")],
+        "verifiers": [digest_files(own, own.glob("*.py")), run.domain.code_digest, run.domain.config.verifiers],
         "seeds": run.domain.digest_of("seeds.jsonl"),
         "sources": material.identity_of_questions(run),
         "suites": material.identity_of_suites(run),

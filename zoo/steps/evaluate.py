@@ -52,7 +52,7 @@ def identity(run: Run) -> dict[str, Any]:
     suites = {s.id: {"yaml": digest_file(s.path), "items": s.data_identity(run)} for s in _suites(run)}
     prompt = digest_file(template_path(run.domain))
     general = Path(verifiers.__file__).parent
-    judges = [run.domain.digest_of("verifiers.py"), digest_files(general, general.glob("*.py"))]
+    judges = [run.domain.code_digest, digest_files(general, general.glob("*.py")), run.domain.config.verifiers]
     decides = [s.id for s in _suites(run) if s.generates and s.id == gate_suite(run)]
     return {"suites": suites, "prompt": prompt, "verifiers": judges, "base": run.base.digest, "decides": decides}
 

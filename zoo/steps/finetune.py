@@ -89,15 +89,20 @@ def run(job: Job) -> dict[str, Any]:
         [len(r) for r in rows], epochs=settings.epochs, rows=settings.batch_rows, tokens=settings.batch_tokens,
         max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
     )  # fmt: skip
-    counts = f"{len(rows)} rows, {layout.tokens[-1]} tokens in {len(layout.batches)} steps"
+    reached = len({i for batch in layout.batches for i in batch})
+    of = f" of {len(rows)}" if reached < len(rows) else ""
+    counts = f"{reached}{of} rows, {layout.tokens[-1]} tokens in {len(layout.batches)} steps"
     log.say(f"  training on {counts}; {skipped or f'{len(validation)} rows for validation'}")
     trained = train(job, template, rows, validation, layout)
     difference = leave_models(job, trained.adapter, [*validation, *rows][:3])
     write_rows(job.folder / "curve.jsonl", curve(trained.history, layout))
-    write_rows(job.folder / "rows.jsonl", row_ids(rows, validation))
+    seen = {i for batch in trained.kept_batches(layout) for i in batch}
+    ids = row_ids(rows, validation, seen)
+    write_rows(job.folder / "rows.jsonl", ids)
     log.say(f"  merged; its logits differ from the adapter's by {difference:.1e} at most")
     return {
-        **trained.result(layout), "rows": len(rows), "trained_share": round(share, 4), "truncated": made.truncated,
+        **trained.result(layout), "rows": len(rows), "seen": len(seen),
+        "examples": count_examples(ids, job.inputs["annotate"]), "trained_share": round(share, 4), "truncated": made.truncated,
         "rejected": len(made.rejected), "merge_difference": difference,
         "validation": {"rows": len(validation), **trained.validation(), **({"skipped": skipped} if skipped else {})},
     }  # fmt: skip
@@ -186,13 +191,26 @@ def leave_models(job: Job, saved: Path, rows: Sequence[TokenRow]) -> float:
     return merge(job.run.base, job.folder / "adapter", job.folder / "merged", rows)
 
 
-def row_ids(rows: Sequence[TokenRow], validation: Sequence[TokenRow]) -> list[dict[str, Any]]:
-    """Which example went in in which form, how long it was, and whether it trained or validated."""
+def row_ids(rows: Sequence[TokenRow], validation: Sequence[TokenRow], seen: set[int]) -> list[dict[str, Any]]:
+    """Which example went in in which form, how long it was, and whether it trained the adapter that is left, validated,
+    or did neither: the token budget, or the best step, came before its turn."""
+    splits = ["train" if i in seen else "unseen" for i in range(len(rows))] + ["validation"] * len(validation)
     return [
-        {"example": r.example, "kind": r.kind, "form": r.form, "tokens": len(r), "trained": r.trained, "split": name}
-        for name, part in (("train", rows), ("validation", validation))
-        for r in part
+        {"example": r.example, "kind": r.kind, "form": r.form, "tokens": len(r), "trained": r.trained, "split": split}
+        for r, split in zip([*rows, *validation], splits, strict=True)
     ]
 
 
-STEP = Step("finetune", 2, ("annotate", "pretrain"), check, identity, plan, run)
+def count_examples(rows: Iterable[dict[str, Any]], annotate: Artifact) -> dict[str, int]:
+    """What became of annotate's examples: `train` counts those of which at least one row trained, `no_row` those of
+    which no form was drawn, or none that fits."""
+    of: dict[str, set[str]] = {"train": set(), "validation": set(), "unseen": set()}
+    for row in rows:
+        of[row["split"]].add(row["example"])
+    of["unseen"] -= of["train"]
+    counts = {name: len(ids) for name, ids in of.items()}
+    kept = len({e.id for e in annotate.rows("examples.jsonl", Example)})
+    return {**counts, "no_row": kept - sum(counts.values())}
+
+
+STEP = Step("finetune", 3, ("annotate", "pretrain"), check, identity, plan, run)

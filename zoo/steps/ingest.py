@@ -34,9 +34,9 @@ def check(run: Run) -> None:
 
 def identity(run: Run) -> dict[str, Any]:
     corpus = corpus_of(run)
-    files = [[f.source, f.name, f.digest()] for f in corpus.chosen]
+    files = [[f.source, f.name, f.licence, f.digest()] for f in corpus.chosen]
     return {
-        "files": digest_text(canonical(files)), "parsers": run.domain.digest_of("parsers.py"),
+        "files": digest_text(canonical(files)), "parsers": run.domain.code_digest,
         "tokenizer": run.base.digest, "embedder": run.embedder.digest,
     }  # fmt: skip
 
@@ -129,8 +129,9 @@ def shown(passage: Passage) -> str:
 
 
 def reason_class(reason: str) -> str:
-    """The kind of a reason, for counting: what stands before its colon or its 'of'."""
-    return reason.partition(":")[0].partition(" of ")[0]
+    """The kind of a reason, for counting: what stands before its colon; a duplicate's, without what it repeats."""
+    kind = reason.partition(":")[0]
+    return kind.partition(" of ")[0] if kind.startswith(("duplicate of ", "near-duplicate of ")) else kind
 
 
 STEP = Step("ingest", 1, (), check, identity, plan, run)

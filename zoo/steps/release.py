@@ -21,7 +21,7 @@ from zoo.weights import NotOnDisk
 def check(run: Run) -> None:
     if gate_suite(run) not in run.domain.suite_ids:
         raise unknown(f"suite of {run.domain.name}", gate_suite(run), run.domain.suite_ids)
-    wanted = STEP.name in step_names(run, run.until)
+    wanted = STEP.name in step_names(run)
     if wanted and not run.recipe.release.override_gate and (reasons := sure_refusals(run)):
         raise RequestError(
             f"This request would end in a refused release: {'; '.join(reasons)}. To do without a release, say --until "

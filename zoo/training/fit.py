@@ -37,6 +37,11 @@ class Trained:
             "stopped": "early" if self.stopped_early else layout.stopped,
         }  # fmt: skip
 
+    def kept_batches(self, layout: Layout) -> list[list[int]]:
+        """The batches that the adapter has seen: those up to the best validation loss, else all that were trained."""
+        done = len([h for h in self.history if "loss" in h])
+        return layout.batches[: self.validation().get("best_step", done)]
+
     def validation(self) -> dict[str, Any]:
         from zoo.training.trainer import best_step, validation_losses
 

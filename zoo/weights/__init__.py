@@ -19,10 +19,10 @@ from zoo.errors import RequestError, ZooError
 from zoo.hub import is_repository
 from zoo.weights import gguf, wheel
 from zoo.weights.folder import FOUND, Role, card_licence, digest_of, lacking
-from zoo.weights.hub import downloaded, hub_endpoint, hub_reachable, in_hub_cache
+from zoo.weights.hub import downloaded, hub_endpoint, hub_is_off, hub_reachable, in_hub_cache
 
 __all__ = [
-    "Missing", "NotOnDisk", "Weights", "hub_endpoint", "hub_reachable", "kept", "require_usable", "resolve_base",
+    "Missing", "NotOnDisk", "Weights", "hub_endpoint", "hub_is_off", "hub_reachable", "kept", "require_usable", "resolve_base",
     "resolve_embedder",
 ]  # fmt: skip
 _WHEELS = {"base": wheel.BASES, "embedder": wheel.EMBEDDERS}

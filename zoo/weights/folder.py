@@ -93,9 +93,13 @@ def digest_of(folder: Path) -> str:
 
 
 def card_licence(folder: Path) -> str:
-    from huggingface_hub import ModelCard
+    """The licence in the head of the folder's README.md; 'unknown' where it names none, or its head cannot be read."""
+    import yaml
+    from huggingface_hub import metadata_load
 
     card = folder / "README.md"
-    if not card.is_file():
-        return "unknown"
-    return str(ModelCard.load(card).data.to_dict().get("license", "unknown"))
+    try:
+        found = (metadata_load(card) or {}).get("license") if card.is_file() else None
+    except (ValueError, yaml.YAMLError):
+        found = None
+    return found if isinstance(found, str) and found else "unknown"

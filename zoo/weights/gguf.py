@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.console import say
-from zoo.errors import RequestError, ZooError
+from zoo.errors import RequestError, ZooError, first_line
 
 _MEND = "download it anew, or convert it with a current llama.cpp"
 
@@ -29,7 +29,7 @@ def _reader(path: Path) -> Any:
     except (
         Exception
     ) as e:  # what the reader raises on a file that is cut short or made of other bytes is no one's contract
-        raise RequestError(f"{path} cannot be read as a GGUF file ({_said(e)}); {_MEND}.") from e
+        raise RequestError(f"{path} cannot be read as a GGUF file ({first_line(e)}); {_MEND}.") from e
 
 
 def dequantise(path: Path, into: Path) -> None:
@@ -48,12 +48,7 @@ def dequantise(path: Path, into: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(path.parent, **where)
     except Exception as e:  # the same: it raises whatever its parsers meet
         raise ZooError(
-            f"The model in {path} cannot be dequantised ({_said(e)}); give --base its folder of safetensors instead."
+            f"The model in {path} cannot be dequantised ({first_line(e)}); give --base its folder of safetensors instead."
         ) from e
     model.save_pretrained(into)
     tokenizer.save_pretrained(into)
-
-
-def _said(error: Exception) -> str:
-    """The error's first line, or its kind where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

