@@ -13,6 +13,7 @@ from zoo.annotating import Material
 from zoo.api import Citation, Document, Example, Passage, Question, Rejected, Verdict
 from zoo.artifact import Artifact, canonical, digest_file, digest_text
 from zoo.library import Domain
+from zoo.questions import load_questions
 from zoo.quotes import find_quote
 from zoo.run import Run
 
@@ -105,6 +106,26 @@ def question_sources(run: Run) -> list[str]:
     for source_id in run.recipe.annotate.sources:
         run.domain.source(source_id)
     return [s.id for s in run.domain.config.sources if s.kind == "questions" and s.id in wanted]
+
+
+def planned_passages(run: Run, ingest: Artifact | None) -> list[Material] | None:
+    """The passages the teacher would be given; None where ingest has yet to say which there are."""
+    settings = run.recipe.annotate
+    if "documents" not in run.domain.config.annotators or settings.passages == 0:
+        return []
+    return Corpus.of(ingest).sample(settings.passages, run.recipe.seed) if ingest else None
+
+
+def planned_questions(run: Run) -> list[Question] | None:
+    """The questions the teacher would be given; None where a source lies on the Hub, which a plan does not ask."""
+    if "questions" not in run.domain.config.annotators:
+        return []
+    asking = [s for s in question_sources(run) if run.domain.source(s).reasoning == "teacher"]
+    if any(s not in run.options.sources for s in asking):
+        return None
+    most = run.recipe.annotate.questions
+    chosen = [q for s in asking for q in sampled(load_questions(run, s)[0], most, run.recipe.seed, s)]
+    return [q for q in chosen if q.kind in run.domain.verifiers]
 
 
 def identity_of_questions(run: Run) -> dict[str, Any]:
