@@ -130,10 +130,6 @@ def load_template(job: Job) -> Template:
 
 def rows_of(job: Job, template: Template) -> Made:
     examples = list(job.inputs["annotate"].rows("examples.jsonl", Example))
-    if not examples:
-        raise ZooError(
-            "There is no example to train on: annotate kept none; its rejected.jsonl says which check took what."
-        )
     made = make_rows(job.domain, template, examples, job.settings, job.run.recipe.seed)
     if not made.rows:
         raise ZooError(
