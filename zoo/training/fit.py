@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo.config import TrainingSettings
 from zoo.console import progress, say
-from zoo.errors import ZooError
+from zoo.errors import RequestError, ZooError
 from zoo.run import Job, threads
 from zoo.training.batches import Layout
 
@@ -88,6 +88,14 @@ def fit(
         shutil.rmtree(saved, ignore_errors=True)
         model.save_pretrained(saved)
     return Trained(saved, history, watch.seconds, watch.stopped)
+
+
+def require_one_process() -> None:
+    """Raises RequestError where a launcher has started this process as one of several."""
+    if "LOCAL_RANK" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise RequestError(
+            "Training is one process on one GPU, and a launcher has started several; give the command without it."
+        )
 
 
 def adapted_base(job: Job, adapter: Path | None) -> Any:
