@@ -80,6 +80,9 @@ def fit(
             model, arguments, rows, validation, layout, collator, watch, goal.choice_loss, fold
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if trainer.folded:
+        # The last step's update, or a whole checkpoint's after which no step was left.
+        trainer.folded.refresh()
     history = trainer.state.log_history
     saved = job.work / "last"
     if validation:
@@ -111,13 +114,21 @@ def adapted_base(job: Job, adapter: Path | None) -> Any:
     torch.manual_seed(job.run.recipe.seed)
     base = load_base(job.run.base, getattr(torch, job.settings.dtype))
     if adapter:
-        return PeftModel.from_pretrained(base, str(adapter), is_trainable=True)
+        return PeftModel.from_pretrained(base, str(adapter), is_trainable=True).to(device())
     settings = job.run.recipe.finetune
     lora = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules="all-linear",
         task_type="CAUSAL_LM",
     )  # fmt: skip
-    return get_peft_model(base, lora)
+    # Moved once it is made: a new adapter's numbers are then the same whatever it trains on.
+    return get_peft_model(base, lora).to(device())
+
+
+def device() -> str:
+    """Where a model lies from its first use: on the GPU where CUDA has one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def require_one_mask(model: Any, what: str, cure: str) -> None:
