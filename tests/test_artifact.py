@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from zoo.api import Passage
-from zoo.artifact import Artifact, fingerprint, finish, read_rows, write_rows
+from zoo.artifact import Artifact, fingerprint, finish, packages, read_rows, write_rows
 from zoo.config import AnnotateSettings, FinetuneSettings, IngestSettings
 from zoo.strict import identity_of
 
@@ -45,6 +47,13 @@ def test_the_record_is_written_last_and_names_every_file(tmp_path):
     assert artifact.changed_files() == []
     (tmp_path / "rows.jsonl").write_text("{} \n")
     assert artifact.changed_files() == ["rows.jsonl"]
+
+
+def test_a_record_lists_what_is_installed_with_the_project_and_no_tool_of_its_tests():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    needed = {re.match(r"[\w-]+", d).group() for d in project["dependencies"]}
+    assert set(packages()) - {"python", project["name"]} <= needed
+    assert "trl" not in needed
 
 
 def test_content_ignores_logs_and_records(tmp_path):

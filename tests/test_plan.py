@@ -74,5 +74,17 @@ def test_a_step_that_is_done_and_one_that_knows_nothing_are_said_in_a_line():
     assert list(sentences([done, unknown]))[1:] == ["finetune: would run", "in all: about 0 s and the time of finetune"]
 
 
+def test_calls_are_a_usual_number_and_a_ceiling_where_they_differ():
+    def said(calls: int, most: int | None) -> str:
+        tokens = {"in": 1000 * calls, "out": None if most is None else 100 * most}
+        counts = {"seeds": 2, "passages": 10, "sources": [], "questions": 0, "teacher": "large", "cost": None}
+        entry = {"step": "annotate", "cached": False, **counts, "calls": calls, "most_calls": most, "tokens": tokens}
+        return next(sentences([entry]))
+
+    assert "about 20 calls of large (at most 60), about 20,000 tokens in and at most 6,000 out" in said(20, 60)
+    assert "at most 16 calls of large, about 16,000 tokens in and at most 1,600 out" in said(16, 16)
+    assert "about 20 calls of large, about 20,000 tokens in, at the endpoint's price" in said(20, None)
+
+
 def test_times_are_rounded_to_what_a_reader_wants():
     assert [roughly(s) for s in (5, 119, 120, 1000, 7200)] == ["5 s", "119 s", "2 min", "17 min", "2.0 h"]

@@ -25,7 +25,7 @@ RECORD = "record.json"
 WORK = "work"  # a step's unfinished state lives here, and is removed when the step is done
 _PLACES = ("folder", "items", "files")  # of a step's result
 _PACKAGES = (
-    "srm-zoo", "torch", "transformers", "tokenizers", "peft", "trl", "datasets", "accelerate", "lm-eval", "unstructured",
+    "srm-zoo", "torch", "transformers", "tokenizers", "peft", "datasets", "accelerate", "lm-eval", "unstructured",
     "pypdfium2", "faiss-cpu", "sentence-transformers", "openai", "huggingface-hub", "numpy",
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from zoo.api import Citation, Document, Example, Passage, Question, Rejected, Ve
 from zoo.artifact import Artifact, canonical, digest_file, digest_text
 from zoo.library import Domain
 from zoo.mapping import fault
-from zoo.questions import digest_of_tests, place_of
+from zoo.questions import digest_of_tests, load_questions, place_of
 from zoo.quotes import find_quote
 from zoo.run import Run
 
@@ -108,6 +108,26 @@ def question_sources(run: Run) -> list[str]:
     """The question sources this run uses: those the request names, and those of the recipe, in the domain's order."""
     wanted = {*run.options.sources, *run.recipe.annotate.sources}
     return [s.id for s in run.domain.config.sources if s.kind == "questions" and s.id in wanted]
+
+
+def planned_passages(run: Run, ingest: Artifact | None) -> list[Material] | None:
+    """The passages the teacher would be given; None where ingest has yet to say which there are."""
+    settings = run.recipe.annotate
+    if "documents" not in run.domain.config.annotators or settings.passages == 0:
+        return []
+    return Corpus.of(ingest).sample(settings.passages, run.recipe.seed) if ingest else None
+
+
+def planned_questions(run: Run) -> list[Question] | None:
+    """The questions the teacher would be given; None where a source lies on the Hub, which a plan does not ask."""
+    if "questions" not in run.domain.config.annotators:
+        return []
+    asking = [s for s in question_sources(run) if run.domain.source(s).reasoning == "teacher"]
+    if any(place_of(run, run.domain.source(s)) is None for s in asking):
+        return None
+    most = run.recipe.annotate.questions
+    chosen = [q for s in asking for q in sampled(load_questions(run, s)[0], most, run.recipe.seed, s)]
+    return [q for q in chosen if q.kind in run.domain.verifiers]
 
 
 def identity_of_questions(run: Run) -> dict[str, Any]:

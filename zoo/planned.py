@@ -49,8 +49,13 @@ def _annotate(e: Entry) -> Iterator[str]:
     if e["calls"] is None:
         yield f"as many calls of {teacher} as they need (annotate.max_calls caps them)"
         return
-    yield f"at most {e['calls']:,} calls of {teacher}"
-    yield f"about {e['tokens']['in']:,} tokens in and at most {e['tokens']['out']:,} out"
+    calls, most = f"{e['calls']:,} calls of {teacher}", e["most_calls"]
+    if e["calls"] == most:
+        yield f"at most {calls}"
+    else:
+        yield f"about {calls}" + (f" (at most {most:,})" if most is not None else "")
+    out = e["tokens"]["out"]
+    yield f"about {e['tokens']['in']:,} tokens in" + (f" and at most {out:,} out" if out is not None else "")
     if e["cost"] is None:
         yield "at the endpoint's price"
 

@@ -277,6 +277,28 @@ def test_seeds_come_first_with_their_quotes_found_and_their_answers_verified(tmp
     }  # fmt: skip
 
 
+def test_a_plan_never_promises_fewer_calls_than_a_run_makes(tmp_path: Path) -> None:
+    ingest = make(tmp_path, 4, [seed(1)])
+    run = job(tmp_path, "http://127.0.0.1:9/v1", FAST)
+    with serving(lambda b, _: Reply("no JSON") if solving(b) else right(b)) as teacher:
+        made = annotate(tmp_path, ingest, teacher.url, FAST)
+    planned = STEP.plan(run, {"ingest": ingest})
+    assert planned["calls"] < made.result["calls"] == 16 <= planned["most_calls"]
+
+
+def test_a_plan_counts_passages_only_where_something_is_asked_about_them(tmp_path: Path) -> None:
+    ingest = make(tmp_path, 10, annotators={"questions": "sciglm"})
+    planned = STEP.plan(job(tmp_path, "http://127.0.0.1:9/v1", FAST), {"ingest": ingest})
+    assert (planned["passages"], planned["calls"], planned["most_calls"]) == (0, 0, 0)
+
+
+def test_nothing_to_ask_about_is_refused_as_nothing_kept(tmp_path: Path) -> None:
+    ingest = make(tmp_path, 4, [seed(1)])
+    settings = FAST.model_copy(update={"seeds": False, "passages": 0})
+    with pytest.raises(ZooError, match=r"annotate kept nothing \(there was nothing to ask about\)"):
+        annotate(tmp_path, ingest, "http://127.0.0.1:9/v1", settings)
+
+
 def test_nothing_kept_says_which_check_took_what(tmp_path: Path) -> None:
     ingest = make(tmp_path, 4)
     with (
@@ -352,13 +374,21 @@ def test_the_key_reaches_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_plan_counts_calls_and_tokens_and_asks_nothing(tmp_path: Path) -> None:
-    ingest = make(tmp_path, 10)
+    ingest = make(tmp_path, 10, verifiers={"choice": "choice", "number": "number"})
     run = job(tmp_path, "http://127.0.0.1:9/v1", FAST)
-    assert STEP.plan(run, {"ingest": ingest})["calls"] == 20
-    assert STEP.plan(run, {})["calls"] is None
+    planned = STEP.plan(run, {"ingest": ingest})
+    assert (planned["calls"], planned["most_calls"]) == (20, 60)
+    assert planned["tokens"]["out"] == 60 * FAST.max_answer_tokens
+    assert (STEP.plan(run, {})["calls"], STEP.plan(run, {})["most_calls"]) == (None, None)
     asked = tmp_path / "asked.jsonl"
     rows_asked = [{"id": str(i), "q": f"How much is {i}?", "a": f"{i} mg"} for i in range(5)]
     asked.write_text("".join(json.dumps(r) + "\n" for r in rows_asked))
     more = job(tmp_path, "http://127.0.0.1:9/v1", FAST, sources={"asked": asked})
-    assert STEP.plan(more, {"ingest": ingest})["calls"] == 25
+    planned = STEP.plan(more, {"ingest": ingest})
+    assert (planned["calls"], planned["most_calls"]) == (25, 75)
+    capped = job(tmp_path, "http://127.0.0.1:9/v1", FAST.model_copy(update={"max_calls": 30}), sources={"asked": asked})
+    planned = STEP.plan(capped, {"ingest": ingest})
+    assert (planned["calls"], planned["most_calls"]) == (25, 30)
+    planned = STEP.plan(capped, {})
+    assert (planned["calls"], planned["most_calls"]) == (30, 30)
     assert not (Workspace(tmp_path / "workspace").cache / "teacher.sqlite").exists()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from tests.fakes.models import tiny_weights
 from tests.steps.finetune_job import DOMAIN, SMALL, examples, finetune
 from zoo.artifact import Artifact
 from zoo.config import FinetuneSettings, Recipe
-from zoo.errors import ZooError
+from zoo.errors import RequestError, ZooError
 from zoo.library import Domain
 from zoo.run import Run
 from zoo.steps import finetune as step
@@ -142,6 +143,33 @@ def test_a_killed_run_goes_on_exactly(tmp_path: Path) -> None:
     }
 
 
+def test_a_launcher_that_starts_one_process_changes_nothing(trained: Artifact, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launched = {
+        "LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+        "ACCELERATE_USE_CPU": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "tests.steps.finetune_job", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **launched}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["loss"] == pytest.approx(trained.result["loss"], rel=1e-3)
+    assert result["steps"] == trained.result["steps"]
+
+
+def test_a_launcher_that_starts_several_processes_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.__new__(Run)
+    step.check(run)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    step.check(run)
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(RequestError, match="one process on one GPU"):
+        step.check(run)
+
+
 def test_it_stops_early_and_leaves_the_best_adapter(base: Weights, tmp_path: Path) -> None:
     rising = settings(learning_rate=3.0, epochs=20, patience=2, validate_every=2, schedule="constant", warmup=0)
     artifact = finetune(tmp_path / "a", base, examples(), rising)
@@ -187,8 +215,6 @@ def test_a_loss_that_is_no_number_fails_the_step(base: Weights, tmp_path: Path) 
 
 
 def test_nothing_to_train_on_is_said(base: Weights, tmp_path: Path) -> None:
-    with pytest.raises(ZooError, match="no example to train on"):
-        finetune(tmp_path / "none", base, [])
     with pytest.raises(ZooError, match=r"raise finetune\.max_length"):
         finetune(tmp_path / "long", base, examples(4), settings(max_length=32))
 

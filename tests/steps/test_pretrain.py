@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from tests.fakes.models import tiny_weights
 from tests.steps.finetune_job import DOMAIN, SMALL, examples
@@ -16,8 +18,11 @@ from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.config import Options, PretrainSettings, Recipe
 from zoo.errors import RequestError, ZooError
 from zoo.library import GENERAL, Domain
-from zoo.run import Run, run_step
+from zoo.run import Job, Run, run_step
 from zoo.steps import finetune, pretrain
+from zoo.training import fit
+from zoo.training.merge import load_adapted
+from zoo.training.packing import PackCollator
 from zoo.weights import Weights
 
 SETTINGS = PretrainSettings(
@@ -76,6 +81,53 @@ def test_perplexity_of_held_out_documents_falls_and_the_counts_add_up(trained: t
     assert result["tokens"] <= 6000 and result["stopped"] == "max_tokens"
     curve = [json.loads(line) for line in trained[1].path("curve.jsonl").read_text().splitlines()]
     assert curve[-1]["tokens"] == result["tokens"] and curve[-1]["loss"] < curve[0]["loss"]
+
+
+def test_the_perplexity_after_is_that_of_the_adapter_it_leaves(base: Weights, tmp_path: Path) -> None:
+    # At a constant rate the last step's update counts as much as any.
+    constant = {"max_tokens": 1500, "schedule": "constant", "warmup": 0.0, "learning_rate": 0.05}
+    run = request(tmp_path, base, SETTINGS.model_copy(update=constant))
+    ingest = ingested(run, passages())
+    artifact, _ = run_step(run, pretrain.STEP, {"ingest": ingest})
+    tokenizer = AutoTokenizer.from_pretrained(base.folder)
+    found = pretrain.material(Job(run, pretrain.STEP, {"ingest": ingest}, tmp_path), tokenizer)
+    model, collator = load_adapted(base, artifact.path("adapter"), torch.float32), PackCollator(0, 1024)
+    for name, packs in (("perplexity", found.documents), ("replay_perplexity", found.general)):
+        assert artifact.result[name]["after"] == pytest.approx(pretrain.perplexity(model, packs, collator), rel=1e-5)
+
+
+def test_a_run_killed_while_it_measured_goes_on_to_the_same(
+    trained: tuple[Run, Artifact], base: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, measured = pretrain.perplexity, []
+
+    def killed(*args: Any) -> float:
+        if len(measured) == 2:
+            raise KeyboardInterrupt
+        measured.append(measure(*args))
+        return measured[-1]
+
+    run = request(tmp_path, base)
+    inputs = {"ingest": ingested(run, passages())}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pretrain, "perplexity", killed)
+        run_step(run, pretrain.STEP, inputs)
+    again, _ = run_step(run, pretrain.STEP, inputs)
+    for name in ("perplexity", "replay_perplexity"):
+        assert again.result[name] == pytest.approx(trained[1].result[name], rel=1e-6)
+
+
+def test_a_base_lies_where_it_trains_before_it_is_measured(
+    trained: tuple[Run, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, before = trained
+    monkeypatch.setattr(fit, "device", lambda: "meta")
+    for adapter in (None, before.path("adapter")):
+        model = fit.adapted_base(Job(run, pretrain.STEP, {}, tmp_path), adapter)
+        assert model.device.type == "meta" and {p.device.type for p in model.parameters()} == {"meta"}
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert fit.device() == "cuda"
 
 
 def test_finetune_goes_on_with_the_adapter(trained: tuple[Run, Artifact]) -> None:

@@ -77,6 +77,13 @@ def test_a_stuck_connection_stalls_nobody_else() -> None:
         assert asyncio.run(run())[0] < 0.9
 
 
+def test_the_server_never_has_more_to_do_than_was_allowed() -> None:
+    with serving(lambda b, n: Reply("good", delay=0.4)) as server:
+        ask(server, *(request(str(n)) for n in range(6)), timeout_s=5.0)
+        at = sorted(e.at for e in server.log)
+    assert at[4] - at[0] >= 0.4
+
+
 def test_trouble_that_stays_is_unanswered_with_its_reason() -> None:
     with serving(lambda b, n: Reply(status=500, error="on fire")) as server:
         with pytest.raises(Unanswered, match=r"status 500: on fire \(2 tries\)"):

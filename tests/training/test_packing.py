@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -43,6 +45,39 @@ def test_every_piece_is_packed_once_and_rows_are_full() -> None:
     assert max(map(len, packs)) <= 64
     assert sum(map(len, packs)) / (64 * len(packs)) > 0.9
     assert packs == pack(pieces, 64, 1) != pack(pieces, 64, 2)
+
+
+def best_fit(pieces: list[tuple[int, ...]], length: int, seed: int) -> list[tuple[tuple[int, ...], ...]]:
+    """The rows as they are defined: each piece in the fullest row it fits in, the first of several."""
+    rows: list[list[tuple[int, ...]]] = []
+    order = list(pieces)
+    random.Random(seed).shuffle(order)
+    for piece in sorted(order, key=len, reverse=True):
+        fitting = [r for r in rows if sum(map(len, r)) + len(piece) <= length]
+        if fitting:
+            max(fitting, key=lambda r: sum(map(len, r))).append(piece)
+        else:
+            rows.append([piece])
+    random.Random(seed).shuffle(rows)
+    return [tuple(r) for r in rows]
+
+
+def test_rows_are_those_of_best_fit() -> None:
+    chance = random.Random(5)
+    for seed in range(20):
+        pieces = texts(*(chance.randint(2, 48) for _ in range(chance.randint(0, 60))))
+        assert [p.pieces for p in pack(pieces, 48, seed)] == best_fit(pieces, 48, seed)
+
+
+@pytest.mark.timeout(60)
+def test_a_large_corpus_is_packed_in_seconds() -> None:
+    chance = random.Random(6)
+    # Ranges stand for pieces, of which only the lengths count here: as many tuples would take half a gigabyte.
+    pieces: list[Any] = [range(n, n + chance.randint(2, 512)) for n in range(200_000)]
+    packs = pack(pieces, 512, 0)
+    assert sorted(p.start for row in packs for p in row.pieces) == list(range(200_000))
+    assert max(map(len, packs)) <= 512
+    assert sum(map(len, packs)) / (512 * len(packs)) > 0.95
 
 
 def test_a_text_ends_with_the_end_token_and_loses_nothing(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from zoo.console import Progress, progress, say
 from zoo.errors import RequestError, ZooError
 from zoo.evaluation.suites import load_suite, packaged_suites
 from zoo.library import digest_files
-from zoo.questions import check_sources, load_questions, place_of, suite_questions, telling_texts
+from zoo.questions import check_sources, load_questions, suite_questions, telling_texts
 from zoo.run import Job, Run, Step
 from zoo.teachers import Unanswered, chosen, identity_of_teacher, open_teacher
 from zoo.teachers.budget import Outcome, in_order
@@ -35,6 +35,7 @@ _SILENT = 8  # items in a row without any answer, after which the teacher is tak
 UNANSWERED = "unanswered"
 _START_S, _LOCAL_CALL_S = 5.0, 2.3  # the local teacher with 135M parameters on two CPU cores; for the plan only
 _PROMPT_TOKENS = 400  # what a prompt takes beside the passage: the plan's estimate, no limit
+_CALLS_A_PASSAGE, _CALLS_A_QUESTION = 2, 1  # where every answer can be used: write and solve, solve; for the plan only
 Item = Material | Question
 
 
@@ -99,38 +100,39 @@ def identity(run: Run) -> dict[str, Any]:
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
-    """What the teacher would be asked at the most usual; answers that the cache holds already cost nothing."""
+    """What the teacher would usually be asked, and at the most; answers that the cache holds already cost nothing."""
     settings: AnnotateSettings = run.recipe.annotate
-    passages = inputs["ingest"].result["passages"] if "ingest" in inputs else settings.passages
-    if passages is not None and settings.passages is not None:
-        passages = min(passages, settings.passages)
-    sources = material.question_sources(run)
+    passages, questions = material.planned_passages(run, inputs.get("ingest")), material.planned_questions(run)
+    count = settings.passages if passages is None else len(passages)
     seeds = len(run.domain.seeds) if settings.seeds else 0
-    out: dict[str, Any] = {"seeds": seeds, "passages": passages, "sources": sources}
+    out: dict[str, Any] = {"seeds": seeds, "passages": count, "sources": material.question_sources(run)}
     out["teacher"] = endpoint.model if (endpoint := chosen(run)) else "local"
-    out["questions"] = questions = _planned(run, sources)
-    calls = settings.max_calls
+    out["questions"] = None if questions is None else len(questions)
+    usual = most = None
+    if count is not None and questions is not None:
+        usual = _CALLS_A_PASSAGE * count + _CALLS_A_QUESTION * len(questions)
     if passages is not None and questions is not None:
-        usual = 2 * passages + questions
-        calls = usual if calls is None else min(calls, usual)
+        annotators = _annotators(run)
+        most = sum(annotators["documents"].calls(p, settings) for p in passages)
+        most += sum(annotators["questions"].calls(q, settings) for q in questions)
+    most = _least(most, settings.max_calls)
+    calls = _least(usual, most)
     tokens = settings.max_answer_tokens if endpoint else min(settings.local_answer_tokens, settings.max_answer_tokens)
-    out["calls"] = calls
+    out["calls"], out["most_calls"] = calls, most
     out["cost"] = None if endpoint else 0.0
     if calls is not None:
-        out["tokens"] = {"in": calls * (run.recipe.ingest.passage_tokens + _PROMPT_TOKENS), "out": calls * tokens}
+        out["tokens"] = {
+            "in": calls * (run.recipe.ingest.passage_tokens + _PROMPT_TOKENS),
+            "out": None if most is None else most * tokens,
+        }
     if calls is not None and not endpoint:
         out["seconds"] = round(_START_S + _LOCAL_CALL_S * calls)
         out["note"] = "rough: as 135M parameters answer on 2 CPU cores"
     return out
 
 
-def _planned(run: Run, sources: list[str]) -> int | None:
-    """How many questions the teacher would be given; None where a source lies on the Hub, which a plan does not ask."""
-    asking = [s for s in sources if run.domain.source(s).reasoning == "teacher"]
-    if any(place_of(run, run.domain.source(s)) is None for s in asking):
-        return None
-    most = run.recipe.annotate.questions
-    return sum(len(material.sampled(load_questions(run, s)[0], most, run.recipe.seed, s)) for s in asking)
+def _least(*limits: int | None) -> int | None:
+    return min((n for n in limits if n is not None), default=None)
 
 
 def run(job: Job) -> dict[str, Any]:

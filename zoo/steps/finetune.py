@@ -15,7 +15,7 @@ from zoo.material import question_sources
 from zoo.prompting import assistant_turn, template_path, user_turn
 from zoo.run import Job, Run, Step
 from zoo.training.batches import Layout, lay_out
-from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask
+from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask, require_one_process
 from zoo.training.forms import forms
 from zoo.training.rows import Made, Template, TokenRow, make_rows, split, trained_share
 
@@ -26,7 +26,8 @@ TEMPLATE_TOKENS = 30  # what a chat template writes around question and answer; 
 
 
 def check(run: Run) -> None:
-    """Nothing to refuse before work: the settings' own limits are checked as the recipe is read."""
+    """The settings' own limits are checked as the recipe is read."""
+    require_one_process()
 
 
 def identity(run: Run) -> dict[str, Any]:
@@ -135,10 +136,6 @@ def load_template(job: Job) -> Template:
 
 def rows_of(job: Job, template: Template) -> Made:
     examples = list(job.inputs["annotate"].rows("examples.jsonl", Example))
-    if not examples:
-        raise ZooError(
-            "There is no example to train on: annotate kept none; its rejected.jsonl says which check took what."
-        )
     made = make_rows(job.domain, template, examples, job.settings, job.run.recipe.seed)
     if not made.rows:
         raise ZooError(

@@ -17,7 +17,7 @@ from zoo.errors import RequestError, ZooError
 from zoo.library import GENERAL
 from zoo.run import Job, Run, Step
 from zoo.training.batches import lay_out
-from zoo.training.fit import adapted_base, curve, fit, require_one_mask
+from zoo.training.fit import adapted_base, curve, fit, require_one_mask, require_one_process
 from zoo.training.forms import draw
 
 REPLAY = GENERAL.parent / "replay" / "general.jsonl"
@@ -26,6 +26,7 @@ CHARACTERS_PER_TOKEN = 4.0
 
 
 def check(run: Run) -> None:
+    require_one_process()
     if run.recipe.finetune.dtype != run.recipe.pretrain.dtype:
         raise RequestError(
             f"The recipe {run.recipe.name} pretrains in {run.recipe.pretrain.dtype} and fine-tunes the same adapter in "
@@ -129,13 +130,15 @@ def material(job: Job, tokenizer: Any) -> Material:
     pieces = cut(own.train)
     wanted = round(sum(map(len, pieces)) * settings.replay.share / (1 - settings.replay.share))
     taken: list[tuple[int, ...]] = []
+    so_far = 0
     for piece in sorted(cut(general.train), key=lambda p: draw(seed, p, "replay")):
-        if sum(map(len, taken)) >= wanted:
+        if so_far >= wanted:
             break
         taken.append(piece)
+        so_far += len(piece)
     counts = {
         "documents": len(own.train), "held_out": len(own.held_out), "corpus_tokens": sum(map(len, pieces)),
-        "replay_tokens": sum(map(len, taken)),
+        "replay_tokens": so_far,
     }  # fmt: skip
     return Material(
         pack([*pieces, *taken], length, seed), pack(cut(own.held_out), length, seed),
@@ -143,7 +146,7 @@ def material(job: Job, tokenizer: Any) -> Material:
     )  # fmt: skip
 
 
-def perplexity(model: Any, packs: Sequence[Any], collator: Any, tokens: int) -> float:
+def perplexity(model: Any, packs: Sequence[Any], collator: Any) -> float:
     """exp of the mean cross entropy (nats) per predicted token."""
     import torch
 
@@ -181,7 +184,7 @@ def run(job: Job) -> dict[str, Any]:
     before = _once(job, model, found, collator)
     say(f"  training on {len(found.rows)} rows, {layout.tokens[-1]} tokens in {len(layout.batches)} steps")
     trained = fit(job, model, collator, found.rows, [], layout)
-    after = _measured(model, found, collator, settings)
+    after = _measured(model, found, collator)
     write_adapter(trained.adapter, job.folder / "adapter", job.run.base)
     write_rows(job.folder / "curve.jsonl", curve(trained.history, layout))
     for name, what in (("perplexity", "held-out documents"), ("replay_perplexity", "held-out general text")):
@@ -197,15 +200,15 @@ def _once(job: Job, model: Any, found: Material, collator: Any) -> dict[str, flo
     """The base's perplexities, measured before training and kept over a kill."""
     path = job.work / "before.json"
     if not path.is_file():
-        write_atomic(path, json.dumps(_measured(model, found, collator, job.settings)))
+        write_atomic(path, json.dumps(_measured(model, found, collator)))
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _measured(model: Any, found: Material, collator: Any, settings: PretrainSettings) -> dict[str, float]:
+def _measured(model: Any, found: Material, collator: Any) -> dict[str, float]:
     return {
-        "perplexity": perplexity(model, found.documents, collator, settings.pass_tokens),
-        "replay_perplexity": perplexity(model, found.general, collator, settings.pass_tokens),
+        "perplexity": perplexity(model, found.documents, collator),
+        "replay_perplexity": perplexity(model, found.general, collator),
     }
 
 
-STEP = Step("pretrain", 1, ("ingest",), check, identity, plan, run)
+STEP = Step("pretrain", 2, ("ingest",), check, identity, plan, run)

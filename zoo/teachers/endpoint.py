@@ -62,6 +62,7 @@ class EndpointTeacher:
         self.where = address(endpoint.url)
         self.answer_tokens = answer_tokens
         self._timeout_s, self._retries = timeout_s, retries
+        # An annotator may ask several things about one item at a time; the server sees no more of them than this.
         self._slots = asyncio.Semaphore(concurrency)
         # The retries are ours: the client's own would run inside one timeout, and a stuck try would use it up.
         self._client = AsyncOpenAI(

@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo.config import TrainingSettings
 from zoo.console import progress, say
-from zoo.errors import ZooError
+from zoo.errors import RequestError, ZooError
 from zoo.run import Job, threads
 from zoo.training.batches import Layout
 
@@ -85,6 +85,9 @@ def fit(
             model, arguments, rows, validation, layout, collator, watch, goal.choice_loss, fold
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if trainer.folded:
+        # The last step's update, or a whole checkpoint's after which no step was left.
+        trainer.folded.refresh()
     history = trainer.state.log_history
     saved = job.work / "last"
     if validation:
@@ -93,6 +96,14 @@ def fit(
         shutil.rmtree(saved, ignore_errors=True)
         model.save_pretrained(saved)
     return Trained(saved, history, watch.seconds, watch.stopped)
+
+
+def require_one_process() -> None:
+    """Raises RequestError where a launcher has started this process as one of several."""
+    if "LOCAL_RANK" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise RequestError(
+            "Training is one process on one GPU, and a launcher has started several; give the command without it."
+        )
 
 
 def adapted_base(job: Job, adapter: Path | None) -> Any:
@@ -108,13 +119,21 @@ def adapted_base(job: Job, adapter: Path | None) -> Any:
     torch.manual_seed(job.run.recipe.seed)
     base = load_base(job.run.base, getattr(torch, job.settings.dtype))
     if adapter:
-        return PeftModel.from_pretrained(base, str(adapter), is_trainable=True)
+        return PeftModel.from_pretrained(base, str(adapter), is_trainable=True).to(device())
     settings = job.run.recipe.finetune
     lora = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules="all-linear",
         task_type="CAUSAL_LM",
     )  # fmt: skip
-    return get_peft_model(base, lora)
+    # Moved once it is made: a new adapter's numbers are then the same whatever it trains on.
+    return get_peft_model(base, lora).to(device())
+
+
+def device() -> str:
+    """Where a model lies from its first use: on the GPU where CUDA has one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def require_one_mask(model: Any, what: str, cure: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
 
 from zoo.training.batches import passes
 from zoo.training.rows import IGNORED, TokenRow
@@ -74,8 +75,11 @@ def _options(rows: list[TokenRow], longest: int) -> dict[str, torch.Tensor]:
 @contextmanager
 def output_layer_at(model: Any, mask: torch.Tensor) -> Iterator[None]:
     """Within, the model's output layer sees only the positions where `mask` (rows, length - 1) is true, and the logits
-    come as (1, positions, vocabulary). Everything else a model does to its logits, such as scaling, stays as it is."""
-    head = model.get_output_embeddings()
+    come as (1, positions, vocabulary). Everything else a model does to its logits, such as scaling, stays as it is.
+
+    `model` may be wrapped, as it is under a launcher such as torchrun."""
+    whole = model.module if isinstance(model, DistributedDataParallel) else model
+    head = whole.get_output_embeddings()
     handle = head.register_forward_pre_hook(lambda _, args: (args[0][:, :-1][mask][None],))
     try:
         yield

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any
 
 import torch
@@ -39,20 +41,27 @@ def pieces_of(tokenizer: Any, text: str, length: int) -> list[tuple[int, ...]]:
 
 def pack(pieces: Sequence[tuple[int, ...]], length: int, seed: int) -> list[Pack]:
     """Rows of at most `length` tokens, each piece whole, by best fit of the longest first, in a seeded order."""
-    room: list[int] = []
     rows: list[list[tuple[int, ...]]] = []
+    rooms: list[int] = []  # what is left in some row, each once, ascending
+    having: dict[int, list[int]] = {}  # the rows with that much left, a heap: the first of them is filled first
     order = list(pieces)
     random.Random(seed).shuffle(order)
     for piece in sorted(order, key=len, reverse=True):
-        fitting = [n for n, left in enumerate(room) if left >= len(piece)]
-        if fitting:
-            n = min(fitting, key=lambda n: room[n])
+        place = bisect_left(rooms, len(piece))
+        if place < len(rooms):
+            room = rooms[place]
+            n = heappop(having[room])
+            if not having[room]:
+                del having[room], rooms[place]
         else:
-            n = len(rows)
+            room, n = length, len(rows)
             rows.append([])
-            room.append(length)
         rows[n].append(piece)
-        room[n] -= len(piece)
+        left = room - len(piece)
+        if left not in having:
+            having[left] = []
+            insort(rooms, left)
+        heappush(having[left], n)
     out = [Pack(tuple(r)) for r in rows]
     random.Random(seed).shuffle(out)
     return out

@@ -196,7 +196,7 @@ def arguments(
 ) -> TrainingArguments:
     """The library's arguments; `validate_every` steps, or 0 without validation."""
     schedule = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}[settings.schedule]
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(folder), max_steps=steps, seed=seed, learning_rate=settings.learning_rate,
         lr_scheduler_type=schedule, warmup_steps=round(settings.warmup * steps), weight_decay=settings.weight_decay,
         per_device_train_batch_size=1, per_device_eval_batch_size=settings.batch_rows,
@@ -205,3 +205,7 @@ def arguments(
         save_strategy="steps", save_steps=settings.checkpoint_every, save_total_limit=2,
         remove_unused_columns=False, dataloader_pin_memory=False,
     )  # fmt: skip
+    # With several GPUs in sight the library would split every pass among copies of the model, which share neither the
+    # output layer's hook nor the folded weights. It pins the count the same way for a model that must not be copied.
+    made._n_gpu = min(made.n_gpu, 1)
+    return made
