@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from zoo.artifact import Workspace, packages
 from zoo.library import load_recipe
 from zoo.run import threads
-from zoo.teachers.endpoint import OPENAI, address
+from zoo.teachers.endpoint import address
 from zoo.weights import hub_endpoint, hub_is_off, hub_reachable, kept
 
 if TYPE_CHECKING:
@@ -169,12 +169,12 @@ def _hub() -> Check:
 def _teacher() -> Check:
     limits = "how many examples are written: the local teacher, the base itself, adds next to nothing to the seeds"
     url, key, model = (os.environ.get(f"OPENAI_{n}") or "" for n in ("BASE_URL", "API_KEY", "MODEL"))
-    if not url and not key:
-        return Check("teacher", False, "none is set (OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_MODEL)", limits)
+    if not url:
+        return Check("teacher", False, "none is set (OPENAI_BASE_URL, OPENAI_MODEL, OPENAI_API_KEY)", limits)
     where = address(url)
     if not where.startswith(("http://", "https://")):
         return Check("teacher", False, "OPENAI_BASE_URL does not start with http:// or https://", limits)
-    return _within(NETWORK_S, "teacher", lambda: _asked_teacher(url or OPENAI, where, key, model, limits))
+    return _within(NETWORK_S, "teacher", lambda: _asked_teacher(url, where, key, model, limits))
 
 
 def _asked_teacher(url: str, where: str, key: str, model: str, limits: str) -> Check:

@@ -181,7 +181,7 @@ def test_it_stops_early_and_leaves_the_best_adapter(base: Weights, tmp_path: Pat
 
 
 def test_what_trained_after_the_best_adapter_is_not_in_it(base: Weights, tmp_path: Path) -> None:
-    rising = settings(learning_rate=3.0, batch_rows=1, patience=2, validate_every=2, schedule="constant", warmup=0)
+    rising = settings(learning_rate=0.5, batch_rows=1, patience=2, validate_every=2, schedule="constant", warmup=0)
     artifact = finetune(tmp_path, base, examples(), rising)
     result, rows = artifact.result, lines(artifact, "rows.jsonl")
     best = result["validation"]["best_step"]

@@ -76,16 +76,17 @@ class Endpoint:
 
 
 def chosen(run: Run) -> Endpoint | None:
-    """The endpoint this run asks, or None for the local teacher.
+    """The endpoint this run asks, or None for the local teacher. A key, or a model's name, that the environment holds for
+    other programs asks nobody: that spends money.
 
-    Raises RequestError where an endpoint is named without a model.
+    Raises RequestError where an endpoint is named without a model, or a model without endpoint and key.
     """
     url = run.options.teacher_url or os.environ.get("OPENAI_BASE_URL") or None
     key = os.environ.get("OPENAI_API_KEY") or ""
     model = run.options.teacher_model or os.environ.get("OPENAI_MODEL") or ""
     if model == LOCAL or run.options.teacher_url == LOCAL:
         return None
-    if not model and not url and not key:
+    if not url and not run.options.teacher_model:
         return None
     if not model:
         raise RequestError(
