@@ -82,11 +82,37 @@ def test_a_shared_context_is_read_once(models: tuple[Any, Any], monkeypatch: pyt
     monkeypatch.setattr(
         ours.model, "forward", lambda *a, **k: read.append(int(k["input_ids"].numel())) or forward(*a, **k)
     )
-    monkeypatch.setattr(type(ours), "_keep", lambda self, n: {"logits_to_keep": n})
     asked = likelihoods(ours, contexts(ours, True), OPTIONS)
     ours.loglikelihood(asked)
     naive = sum(len(ours.tok_encode(a.args[0] + a.args[1])) for a in asked)
     assert sum(read) < naive / 3
+
+
+PASSAGES = [
+    "adrenaline is given into the muscle at once, the guideline says. " * 3,
+    "Which drug is the drug of the guideline? " * 4,
+]
+
+
+@pytest.mark.parametrize("shots", [False, True])
+def test_questions_about_one_passage_read_it_once(
+    models: tuple[Any, Any], shots: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = models
+    turns = [{"role": "user", "content": p + q} for p in PASSAGES for q in QUESTIONS]
+    texts = [ours.apply_chat_template((HEAD if shots else []) + [turn]) for turn in turns]
+    asked = likelihoods(ours, texts, OPTIONS)
+    reference = theirs.loglikelihood(asked, disable_tqdm=True)
+    read: list[int] = []
+    forward = ours.model.forward
+    monkeypatch.setattr(
+        ours.model, "forward", lambda *a, **k: read.append(int(k["input_ids"].numel())) or forward(*a, **k)
+    )
+    mine = ours.loglikelihood(asked)
+    assert [m[0] for m in mine] == pytest.approx([r[0] for r in reference], abs=1e-4)
+    assert [m[1] for m in mine] == [r[1] for r in reference]
+    passages = sum(len(ours.tok_encode(p)) for p in PASSAGES)
+    assert sum(read) < passages * len(QUESTIONS), "less than the passages alone would be, read for every question"
 
 
 def test_attention_that_cannot_be_masked_goes_to_lm_eval(
@@ -100,11 +126,11 @@ def test_attention_that_cannot_be_masked_goes_to_lm_eval(
 
 
 def test_nothing_shared_and_one_inside_another(models: tuple[Any, Any]) -> None:
-    from zoo.evaluation.model import _shared
+    from zoo.evaluation.shared import common
 
-    assert _shared([(1,) * 20]) == 0
-    assert _shared([(1,) * 20, (2,) * 20]) == 0
-    assert _shared([(1,) * 20, (1,) * 30]) == 19
+    assert common([(1,) * 20]) == 0
+    assert common([(1,) * 20, (2,) * 20]) == 0
+    assert common([(1,) * 20, (1,) * 30]) == 19
     ours, theirs = models
     text = contexts(ours, True)[0]
     asked = likelihoods(ours, [text, text + "yes no maybe, which drug?"], ["no", "maybe"])

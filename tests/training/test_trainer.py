@@ -13,8 +13,9 @@ from torch import distributed
 from tests.fakes.models import tiny_weights
 from zoo.config import FinetuneSettings
 from zoo.console import Progress
+from zoo.output_layer import output_layer_at
 from zoo.training.batches import Layout
-from zoo.training.loss import Collator, losses, output_layer_at
+from zoo.training.loss import Collator, losses
 from zoo.training.merge import load_base
 from zoo.training.rows import TokenRow
 from zoo.training.trainer import (

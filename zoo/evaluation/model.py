@@ -1,7 +1,8 @@
 """A causal model as lm-eval sees it, with the same numbers as lm-eval's own and less work.
 
-All options of a question stand in one row behind its context, each seeing only the context and itself: a context is
-read once, not once an option. What all contexts begin with (the template's head, fixed shots) is read once for all.
+All options of a question stand in one row behind its context, each seeing only the context and itself, and questions
+about one passage behind that: a context is read once, not once an option. What all contexts begin with (the template's
+head, fixed shots) is read once for all.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,11 @@ from lm_eval.models.utils_hf import stop_sequences_criteria
 
 from zoo.attention import attends_to_all
 from zoo.console import progress, say
+from zoo.evaluation.shared import Row, batches, common, lay_out, rows_of
+from zoo.output_layer import output_layer_at
 
 Request = tuple[tuple[str, str], list[int], list[int]]
-_WORTH = 8  # a shared beginning shorter than this is not worth a cache
 _GENERATED_TOGETHER = 16_384  # tokens in the cache of one generating batch
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """A context's own tokens, behind what is shared, and the continuations (tokens, request number) scored after it."""
-
-    tail: list[int]
-    options: list[tuple[list[int], int]]
-
-    @property
-    def width(self) -> int:
-        return len(self.tail) + sum(len(o) for o, _ in self.options)
 
 
 class Student(HFLM):  # type: ignore[misc]
@@ -53,24 +42,21 @@ class Student(HFLM):  # type: ignore[misc]
         if not self._plain or longest > self.max_length:
             say("  the model's attention or its length needs lm-eval's own scoring, one option at a time")
             return list(super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs))
-        groups: dict[tuple[int, ...], list[tuple[list[int], int]]] = {}
+        asked: dict[tuple[int, ...], list[tuple[list[int], int]]] = {}
         for n, (_, context, continuation) in enumerate(requests):
-            groups.setdefault(tuple(context), []).append((continuation, n))
-        shared = _shared(list(groups))
-        prefix = self._prefix(next(iter(groups))[:shared]) if shared else None
-        rows = sorted((_Scored(list(c[shared:]), o) for c, o in groups.items()), key=lambda r: r.width, reverse=True)
+            asked.setdefault(tuple(context), []).append((continuation, n))
+        shared = common(list(asked))
+        prefix = self._prefix(next(iter(asked))[:shared]) if shared else None
         answers: list[tuple[float, bool]] = [(0.0, False)] * len(requests)
-        size = int(self.batch_size)
-        with progress("questions scored", len(rows)) as bar:
-            for start in range(0, len(rows), size):
-                batch = rows[start : start + size]
+        with progress("questions scored", len(asked)) as bar:
+            for batch in batches(rows_of(asked, shared), int(self.batch_size)):
                 self._score(batch, prefix, shared, answers)
-                bar.advance(len(batch))
+                bar.advance(sum(len(r.questions) for r in batch))
         return answers
 
     @property
     def _plain(self) -> bool:
-        return attends_to_all(self.model.config)
+        return attends_to_all(self.model.config) and self.model.get_output_embeddings() is not None
 
     @torch.inference_mode()
     def _prefix(self, tokens: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -92,33 +78,23 @@ class Student(HFLM):  # type: ignore[misc]
         return DynamicCache([(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in prefix])
 
     @torch.inference_mode()
-    def _score(self, batch: list[_Scored], prefix: Any, shared: int, answers: list[tuple[float, bool]]) -> None:
-        left = max(len(r.tail) for r in batch)
-        right = max(sum(len(o) - 1 for o, _ in r.options) for r in batch)
-        ids = torch.zeros((len(batch), left + right), dtype=torch.long)
-        positions = torch.zeros_like(ids)
-        seen = torch.zeros((len(batch), left + right, shared + left + right), dtype=torch.bool)
-        for row, scored in enumerate(batch):
-            _lay_out(scored, left, shared, ids[row], positions[row], seen[row])
-        # Padding sees itself: a softmax over nothing is not a number.
-        diagonal = torch.arange(left + right)
-        seen[:, diagonal, shared + diagonal] = True
+    def _score(self, batch: list[Row], prefix: Any, shared: int, answers: list[tuple[float, bool]]) -> None:
+        laid = lay_out(batch, shared)
         dtype = self.model.dtype
-        mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)[:, None]
-        logits = self.model(
-            input_ids=ids.to(self.device), position_ids=positions.to(self.device), attention_mask=mask.to(self.device),
-            past_key_values=self._cache(prefix, len(batch)), use_cache=prefix is not None, **self._keep(right + 1),
-        ).logits[:, -(right + 1) :]  # fmt: skip
-        for row, scored in enumerate(batch):
-            logprobs = logits[row].float().log_softmax(-1)
-            at = 1
-            for option, n in scored.options:
-                steps = [0, *range(at, at + len(option) - 1)]
-                at += len(option) - 1
-                own = logprobs[steps]
-                target = torch.tensor(option, device=own.device)
-                greedy = bool((own.argmax(-1) == target).all())
-                answers[n] = (float(own.gather(1, target[:, None]).sum()), greedy)
+        mask = torch.zeros(laid.seen.shape, dtype=dtype).masked_fill(~laid.seen, torch.finfo(dtype).min)[:, None]
+        with output_layer_at(self.model, laid.needed.to(self.device)):
+            logits = self.model(
+                input_ids=laid.ids.to(self.device), position_ids=laid.positions.to(self.device),
+                attention_mask=mask.to(self.device), past_key_values=self._cache(prefix, len(batch)),
+                use_cache=prefix is not None,
+            ).logits[0]  # fmt: skip
+        logprobs = logits.float().log_softmax(-1)
+        place = laid.needed.flatten().cumsum(0).view_as(laid.needed) - 1
+        for row, columns, option, n in laid.scored:
+            own = logprobs[place[row, columns].to(logprobs.device)]
+            target = torch.tensor(option, device=own.device)
+            greedy = bool((own.argmax(-1) == target).all())
+            answers[n] = (float(own.gather(1, target[:, None]).sum()), greedy)
 
     def generate_until(self, requests: Any, disable_tqdm: bool = True) -> list[str]:
         """Greedy continuations up to the end of the turn, a stop text or `max_gen_toks`, in order."""
@@ -143,7 +119,7 @@ class Student(HFLM):  # type: ignore[misc]
         if not settings.get("do_sample"):
             settings.pop("temperature", None)
         contexts = [c[-(self.max_length - new) :] for c in contexts]
-        shared = _shared([tuple(c) for c in contexts]) if self._plain else 0
+        shared = common([tuple(c) for c in contexts]) if self._plain else 0
         prefix = self._prefix(contexts[0][:shared]) if shared else None
         order = sorted(range(len(contexts)), key=lambda n: -len(contexts[n]))
         while order:
@@ -177,40 +153,6 @@ class Student(HFLM):  # type: ignore[misc]
         own = self.model.generation_config.eos_token_id
         own = own if isinstance(own, list) else [own] if own is not None else []
         return sorted({*own, self.eot_token_id})
-
-
-def _lay_out(
-    scored: _Scored, left: int, shared: int, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor
-) -> None:
-    """Fills one row: the context ends at column `left`, the options' tokens but their last follow, one after another.
-
-    `ids`, `positions`: (columns); `seen`: (columns, shared + columns), True where a column may look.
-    """
-    start = left - len(scored.tail)
-    ids[start:left] = torch.tensor(scored.tail)
-    positions[start:left] = shared + torch.arange(len(scored.tail))
-    seen[start:, :shared] = True
-    seen[start:left, shared + start : shared + left] = torch.ones(len(scored.tail), len(scored.tail)).tril().bool()
-    at = left
-    for option, _ in scored.options:
-        n = len(option) - 1
-        if not n:
-            continue
-        ids[at : at + n] = torch.tensor(option[:-1])
-        positions[at : at + n] = shared + len(scored.tail) + torch.arange(n)
-        seen[at : at + n, shared + start : shared + left] = True
-        seen[at : at + n, shared + at : shared + at + n] = torch.ones(n, n).tril().bool()
-        at += n
-
-
-def _shared(contexts: list[tuple[int, ...]]) -> int:
-    """How many tokens all contexts begin with, each keeping one of its own; 0 where a cache is not worth it."""
-    if len(contexts) < 2:
-        return 0
-    first, last = min(contexts), max(contexts)
-    n = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    n = min(n, min(len(c) for c in contexts) - 1)
-    return n if n >= _WORTH else 0
 
 
 def load_student(folder: Path, batch_size: int) -> Student:

@@ -3,15 +3,14 @@ the two losses, of the answer's tokens and of the answer among its options."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
-from torch.nn.parallel import DistributedDataParallel
 
+from zoo.output_layer import output_layer_at
 from zoo.training.batches import passes
 from zoo.training.rows import IGNORED, TokenRow
 
@@ -70,21 +69,6 @@ def _options(rows: list[TokenRow], longest: int) -> dict[str, torch.Tensor]:
                 listed += [(n, c, t, question, option) for c, t in zip(columns, tokens, strict=True)]
             question += 1
     return {"position_ids": positions, "attention_mask": seen[:, None], "options": torch.tensor(listed)}
-
-
-@contextmanager
-def output_layer_at(model: Any, mask: torch.Tensor) -> Iterator[None]:
-    """Within, the model's output layer sees only the positions where `mask` (rows, length - 1) is true, and the logits
-    come as (1, positions, vocabulary). Everything else a model does to its logits, such as scaling, stays as it is.
-
-    `model` may be wrapped, as it is under a launcher such as torchrun."""
-    whole = model.module if isinstance(model, DistributedDataParallel) else model
-    head = whole.get_output_embeddings()
-    handle = head.register_forward_pre_hook(lambda _, args: (args[0][:, :-1][mask][None],))
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 @dataclass(frozen=True)
