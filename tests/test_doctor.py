@@ -78,7 +78,7 @@ def test_nothing_there_is_said_line_by_line_with_exit_code_0_and_no_secret(close
     done = doctor(**where)
     assert done.returncode == 0, done.stderr
     lines = {line.split()[1]: line for line in done.stdout.splitlines() if line[:2] in {"ok", "--"}}
-    for name in ("hub", "teacher", "base", "embedder", "ocr"):
+    for name in ("hub", "teacher", "base", "embedder", "ocr", "sandbox"):
         assert lines[name].startswith("--"), lines[name]
     for name in ("python", "libraries", "cores", "memory", "disk"):
         assert "could not be looked at" not in lines[name]
@@ -95,17 +95,19 @@ def test_what_is_there_is_found(tmp_path):
     (place / "found.json").write_text(json.dumps({**asdict(weights), "folder": "."}))
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("tesseract", "ocrmypdf"):
+    for name in ("tesseract", "ocrmypdf", "bwrap"):
         (programs / name).write_text("#!/bin/sh\n")
         (programs / name).chmod(0o755)
     models = json.dumps({"data": [{"id": "large"}, {"id": "small"}]})
     with serving(200, models) as url:
         where = {"HF_ENDPOINT": url, "OPENAI_BASE_URL": f"{url}/v1", "PATH": str(programs)}
         seen = found(doctor("--json", "--workspace", str(tmp_path), **where, OPENAI_MODEL="large"))
-        assert all(seen[c]["ok"] for c in ("hub", "teacher", "base", "ocr")), seen
+        assert all(seen[c]["ok"] for c in ("hub", "teacher", "base", "ocr", "sandbox")), seen
         assert not seen["embedder"]["ok"] and str(place) in seen["base"]["found"]
+        (programs / "bwrap").write_text("#!/bin/sh\nexit 1\n")
         seen = found(doctor("--json", **where, OPENAI_MODEL="larg"))
     assert "no model 'larg'; it has large, small" in seen["teacher"]["found"] and not seen["teacher"]["ok"]
+    assert "confine nothing" in seen["sandbox"]["found"] and not seen["sandbox"]["ok"]
 
 
 def test_a_switch_that_is_set_to_off_is_not_blamed(closed_port):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from zoo.weights import hub_endpoint, hub_is_off, hub_reachable, kept
 if TYPE_CHECKING:
     import httpx
 
-NETWORK_S, LONGEST_S = 3.0, 60.0
+NETWORK_S, PROGRAM_S, LONGEST_S = 3.0, 5.0, 60.0
 DISK_GB = 6.0
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -51,6 +52,7 @@ def checks(workspace: Workspace) -> Iterator[Check]:
         ("base", lambda: _weights("base", recipe.base, workspace)),
         ("embedder", lambda: _weights("embedder", recipe.ingest.embedder, workspace)),
         ("ocr", _ocr),
+        ("sandbox", _sandbox),
     ]
     for name, ask in named:
         yield _within(LONGEST_S, name, ask)
@@ -217,4 +219,18 @@ def _ocr() -> Check:
     text = ", ".join(name if there else f"no {name}" for name, there in found.items())
     return Check(
         "ocr", all(found.values()), text, "scanned PDFs are rejected; `ocrmypdf IN.pdf OUT.pdf` makes them text"
+    )
+
+
+def _sandbox() -> Check:
+    limits = (
+        "a domain whose answers are code cannot test them without it; none that comes with the project needs it yet"
+    )
+    if not (bwrap := shutil.which("bwrap")):
+        return Check("sandbox", False, "no bubblewrap", limits)
+    confined = [bwrap, "--ro-bind", "/", "/", "--unshare-all", "true"]
+    done = subprocess.run(confined, capture_output=True, timeout=PROGRAM_S, check=False)
+    works = done.returncode == 0
+    return Check(
+        "sandbox", works, "bubblewrap" + ("" if works else " is here, but this system lets it confine nothing"), limits
     )
