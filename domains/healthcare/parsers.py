@@ -99,10 +99,14 @@ class _Walk:
             handler(node, level)
         elif name in {"sec", "section", "app", "ack", "notes", "fn-group"}:
             heading = _first(node, "title")
+            # Without a heading of its own a section says what it is in its class: references, chapter-summary.
+            kind = node.get("class") if heading is None else None
+            if kind:
+                self.found.append(Element("title", kind.replace("-", " ").capitalize(), level))
             self.title(heading, level)
             for child in node:
                 if child is not heading and _name(child) not in {"label", "sec-meta"}:
-                    self.block(child, level + (heading is not None))
+                    self.block(child, level + (heading is not None or bool(kind)))
         elif name and name not in _SILENT:
             self.paragraph(node, level)
 

@@ -100,7 +100,8 @@ def test_cnxml() -> None:
         b"<content-id>m1</content-id></metadata><content>"
         b'<section><title>Cells</title><para id="p">See <link target-id="f"/>.<list><item>Red</item>'
         b"<item>White</item></list></para>"
-        b'<figure id="f"><caption>A smear.</caption></figure></section></content><glossary><definition>'
+        b'<figure id="f"><caption>A smear.</caption></figure></section>'
+        b'<section class="chapter-summary"><para>Blood is red.</para></section></content><glossary><definition>'
         b"<term>serum</term>"
         b"<meaning>what is left</meaning></definition></glossary></document>"
     )
@@ -111,6 +112,8 @@ def test_cnxml() -> None:
         ("item", 0, "Red"),
         ("item", 0, "White"),
         ("text", 0, "A smear."),
+        ("title", 2, "Chapter summary"),
+        ("text", 0, "Blood is red."),
         ("title", 2, "Glossary"),
         ("item", 0, "serum: what is left"),
     ]
