@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 from zoo.api import Element, Parsed, Parser, Unreadable, make_table, read_xml
@@ -15,17 +15,7 @@ _BLOCKS = set(
     "glossary definition code preformat "
     "supplementary-material statement".split()
 )
-_SILENT = {
-    "object-id",
-    "graphic",
-    "inline-graphic",
-    "tex-math",
-    "iframe",
-    "image",
-    "permissions",
-    "index-term",
-    "processing-meta",
-}
+_SILENT = set("object-id graphic inline-graphic tex-math iframe image permissions index-term processing-meta".split())
 
 
 def _name(node: Any) -> str:
@@ -161,11 +151,7 @@ class _Walk:
         self.text(" ".join(filter(None, (label, heading))))
         named = [r for part in node.iter() if _name(part) == "thead" for r in _children(part, "tr", "row")]
         rows = [self._head(named)] if named else []
-        for row in (r for r in node.iter() if _name(r) in {"tr", "row"} and r not in named):
-            cells: list[str] = []
-            for cell in _children(row, "td", "th", "entry"):
-                cells += [_prose(cell, self.targets, blocks=True), *[""] * (_span(cell) - 1)]
-            rows.append(cells)
+        rows += self._grid([r for r in node.iter() if _name(r) in {"tr", "row"} and r not in named])
         if made := make_table(rows, header=True if named else None):
             self.found.append(made)
         if (foot := _first(node, "table-wrap-foot")) is not None:
@@ -173,21 +159,29 @@ class _Walk:
 
     def _head(self, rows: list[Any]) -> list[str]:
         """The rows of a head as one name for each column: "Goats" over "n" is "Goats n"."""
-        names: list[list[str]] = []
-        taken: Counter[int] = Counter()  # rows that a cell from above still covers, by column
+        return [" ".join(dict.fromkeys(filter(None, column))) for column in zip_longest(*self._grid(rows, across=True))]
+
+    def _grid(self, rows: list[Any], across: bool = False) -> list[list[str]]:
+        """The cells' texts by row and column. A cell over several rows stands in each of them, so that every row can be
+        read by itself; one over several columns stands in the first, or in each where `across`."""
+        grid: list[list[str]] = []
+        above: dict[int, tuple[int, str]] = {}  # by column: how many rows a cell from above still covers, and its text
         for row in rows:
-            at, left = 0, Counter(taken)
+            cells = {column: text for column, (_, text) in above.items()}
+            above = {column: (n - 1, text) for column, (n, text) in above.items() if n > 1}
+            at = 0
             for cell in _children(row, "td", "th", "entry"):
-                while left[at]:
+                while at in cells:
                     at += 1
                 text, down = _prose(cell, self.targets, blocks=True), cell.get("rowspan", "")
+                more = int(down) - 1 if down.isdigit() else int(cell.get("morerows") or 0)
                 for column in range(at, at + _span(cell)):
-                    names += [[] for _ in range(column + 1 - len(names))]
-                    names[column] += [text] if text and text not in names[column] else []
-                    taken[column] += int(down) if down.isdigit() else int(cell.get("morerows") or 0) + 1
+                    cells[column] = text if across or column == at else ""
+                    if more > 0:
+                        above[column] = (more, cells[column])
                 at += _span(cell)
-            taken -= Counter(dict.fromkeys(taken, 1))
-        return [" ".join(parts) for parts in names]
+            grid.append([cells.get(column, "") for column in range(max(cells, default=-1) + 1)])
+        return grid
 
     def figure(self, node: Any, level: int) -> None:
         parts = [_prose(c, self.targets, blocks=True) for c in _children(node, "label", "title", "caption")]

@@ -62,6 +62,17 @@ def test_a_head_of_two_rows_names_the_columns_of_every_row_of_a_long_table() -> 
     assert jats_table(spanned, 1) == "Place | Goats n | Goats Share | Sheep n\nPlace 0 | 0 | 0.0 | 0 mild cases"
 
 
+def test_a_cell_over_several_rows_stands_in_each_of_them() -> None:
+    table = (
+        "<article><front><article-meta/></front><body><table-wrap><table><thead><tr><th>Village</th><th>Age</th><th>Cases</th></tr></thead><tbody>"
+        "<tr><td rowspan='2'>Ada</td><td>child</td><td>3</td></tr><tr><td>adult</td><td>5</td></tr>"
+        "<tr><td>Bo</td><td colspan='2'>not counted</td></tr></tbody></table></table-wrap></body></article>"
+    )
+    assert parse(table.encode()).elements[-1].text.splitlines() == [
+        "Village | Age | Cases", "Ada | child | 3", "Ada | adult | 5", "Bo | not counted",
+    ]  # fmt: skip
+
+
 def test_a_flattened_table_of_signs_is_items_again() -> None:
     answer = (
         "Use a dictionary. Signs and Symptoms Approximate number of patients (when available) Short neck 50% "
