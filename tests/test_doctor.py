@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.models import tiny_weights
+from tests.fakes.servers import running
 from zoo import doctor as machine
 from zoo.artifact import Workspace
 from zoo.library import load_recipe
@@ -61,13 +61,8 @@ def serving(status: int, body: str) -> Iterator[str]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_nothing_there_is_said_line_by_line_with_exit_code_0_and_no_secret(closed_port, tmp_path):

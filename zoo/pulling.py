@@ -11,11 +11,11 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from zoo.artifact import RECORD, Artifact, Workspace, digest_file
 from zoo.console import Progress, progress, say
-from zoo.errors import RequestError, ZooError, unknown
+from zoo.errors import RequestError, ZooError
 from zoo.hub import asking, published, repository, repository_of
 from zoo.library import load_domain
 from zoo.lock import alone
-from zoo.releases import read_reference
+from zoo.releases import one_of, read_reference
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -69,9 +69,7 @@ def pull(workspace: Workspace, reference: str, domain_path: tuple[Path, ...] = (
         known = published(api, repo)
     if not known:
         raise RequestError(f"{repo} has no released version on the Hub.")
-    version = version or list(known)[-1]
-    if version not in known:
-        raise unknown(f"version of {repo}", version, known)
+    version = one_of(known, version, repo)
     artifact = Artifact(workspace.hub / repo / version)
     # The commit is in the name, so that what a killed download left is gone on with only for the same commit.
     part = artifact.folder.with_name(f".{version}-{known[version][:12]}.part")

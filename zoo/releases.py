@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from zoo.artifact import Artifact, Workspace
@@ -75,7 +76,15 @@ def find_release(workspace: Workspace, reference: str, domain_path: tuple[Path, 
         known = versions(workspace, name)
         if not known:
             raise RequestError(f"{name} has no release in {workspace.root} yet; `zoo train {given}` makes one.")
-    version = version or list(known)[-1]
+    version = one_of(known, version, name)
+    return str(known[version].record["domain"]), version, known[version]
+
+
+def one_of(known: Iterable[str], version: str | None, name: str) -> str:
+    """`version`, else the last of the `known` ones; RequestError with the nearest where it is none of them."""
+    known = list(known)
+    if version is None:
+        return known[-1]
     if version not in known:
         raise unknown(f"version of {name}", version, known)
-    return str(known[version].record["domain"]), version, known[version]
+    return version

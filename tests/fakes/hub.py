@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.fakes.servers import running
+
 WRITE, READ = "hf_maywrite", "hf_mayread"
 
 
@@ -267,12 +269,8 @@ _ROUTES: list[tuple[str, Callable[..., Any]]] = [
 @contextmanager
 def serving() -> Iterator[FakeHub]:
     hub = FakeHub()
-    thread = threading.Thread(target=hub.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield hub
-    finally:
-        hub.closed.set()
-        hub.server.shutdown()
-        hub.server.server_close()
-        thread.join()
+    with running(hub.server):
+        try:
+            yield hub
+        finally:
+            hub.closed.set()

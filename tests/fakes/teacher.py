@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.fakes.servers import running
+
 
 @dataclass
 class Reply:
@@ -111,11 +113,5 @@ def _completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
 @contextmanager
 def serving(script: Script) -> Iterator[ScriptedTeacher]:
     teacher = ScriptedTeacher(script)
-    thread = threading.Thread(target=teacher.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with running(teacher.server):
         yield teacher
-    finally:
-        teacher.server.shutdown()
-        teacher.server.server_close()
-        thread.join()

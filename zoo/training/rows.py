@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from zoo.api import Example, Rejected
@@ -119,17 +120,17 @@ def _fitted(
     def user(shown: Example) -> str:
         return user_turn(domain, shown, context=form.context, reasoning=form.reasoning, options=form.options)
 
-    def excess(context: str) -> int:
-        shown = example.model_copy(update={"context": context})
-        return len(template.row(user(shown), answer)[0]) - settings.max_length
+    @cache
+    def made(context: str) -> tuple[list[int], int, bool]:
+        return template.row(user(example.model_copy(update={"context": context})), answer)
 
     context = example.context
     if form.context:
-        context = cut_to_fit(template.tokenizer, context, excess)
+        context = cut_to_fit(template.tokenizer, context, lambda c: len(made(c)[0]) - settings.max_length)
+    tokens, start, whole = made(context)
     cut = context != example.context
     if cut:
         example = example.model_copy(update={"context": context})
-    tokens, start, whole = template.row(user(example), answer)
     wrong = other_options(example) if settings.choice_loss and not form.reasoning else []
     others = tuple(tuple(template.row(user(example), o)[0][start:-1]) for o in wrong)
     return TokenRow(example.id, example.kind, form.name, tuple(tokens), start, whole, others), cut
