@@ -21,6 +21,8 @@ TEXT = (
         ("“treatment falls; give 2.5 mg”", "treatment   falls; give 2.5 mg"),
         ("not 25 mg daily, at pH 7.4.", "not 25 mg daily, at pH 7.4"),
         ("not 25 mg daily.", "not 25 mg daily"),
+        ("the first-line drug is", "The first-line drug is"),
+        ("Term treatment falls; give", "term treatment   falls; give"),
     ],
 )  # fmt: skip
 def test_a_quote_is_found_whatever_typesetting_did_to_it(quote: str, found: str) -> None:
@@ -32,7 +34,7 @@ def test_a_quote_is_found_whatever_typesetting_did_to_it(quote: str, found: str)
     "quote",
     [
         "The second-line drug is metformin",  # another word
-        "the first-line drug is",  # another case
+        "The First-line drug is",  # another case
         "5 mg, not 25 mg daily",  # inside a number
         "mg, not 25 mg daily, at pH 7",  # ends inside a number
         "irst-line drug is",  # inside a word

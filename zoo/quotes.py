@@ -1,7 +1,8 @@
 """Whether a quote stands in a text word for word, and where.
 
 What typesetting changes is not held against a quote: spaces and line breaks, words divided at a line's end, hyphens
-and dashes, ligatures, quotation marks. Letters, digits, their case and their order are.
+and dashes, ligatures, quotation marks; nor the case of its first letter, which quoting from within a sentence changes.
+Letters, digits, their case and their order are.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
     for joined in (False, True):
         needle = _normal(quote, joined)[0].strip(_AROUND).rstrip(".,;:")
         hay, places = _normal(text, joined)
-        at = hay.find(needle)
-        while needle and at >= 0:
-            end = at + len(needle)
-            if not _inside(hay, at) and not _inside(hay, end):
-                return places[at], places[end - 1] + 1
-            at = hay.find(needle, at + 1)
+        for form in (needle, needle[:1].swapcase() + needle[1:]):
+            at = hay.find(form)
+            while needle and at >= 0:
+                end = at + len(form)
+                if not _inside(hay, at) and not _inside(hay, end):
+                    return places[at], places[end - 1] + 1
+                at = hay.find(form, at + 1)
     return None
 
 

@@ -39,7 +39,7 @@ def solving(body: dict[str, Any]) -> bool:
 def written(n: int, **changed: Any) -> dict[str, Any]:
     return {
         "question": f"Which drug is given first in the treatment of disease{n}?",
-        "choices": [f"belam{n}", f"zalor{n}", f"corin{n}"], "answer": f"zalor{n}",
+        "distractors": [f"belam{n}", f"corin{n}"], "answer": f"zalor{n}",
         "quotes": [f"The drug zalor{n} is given first in the treatment of disease{n}"], **changed,
     }  # fmt: skip
 
@@ -78,11 +78,11 @@ def scripted(body: dict[str, Any], before: int) -> Reply:
         6: Reply("   "),
         7: Reply(json.dumps(written(n, quotes=["A sentence that nobody ever wrote."]))),
         8: Reply(json.dumps(written(n, question=f"According to the passage, which drug is for disease{n}?"))),
-        9: Reply(json.dumps(written(n, choices=["one", "two", "three"]))),
+        9: Reply(json.dumps(written(n, distractors=[f"belam{n}", f"Belam{n}", f"zalor{n}"]))),
         10: Reply(json.dumps(written(0))) if not solve else good,
         11: Reply(json.dumps(written(n, question=EXAM_QUESTION))),
         12: Reply(f"Sure, here it is:\n```json\n{good.content}\n```\nI hope it helps."),
-        13: Reply(json.dumps(written(n, answer="B"))),
+        13: Reply(json.dumps(written(n, distractors=[f"belam{n}", f"zalor{n}", f"corin{n}"]))),
         21: Reply(json.dumps(written(n, quotes=[]))),
     }
     trouble = {
@@ -117,7 +117,7 @@ def test_a_scripted_teacher_keeps_exactly_the_right_rows(tmp_path: Path) -> None
         reasons = Counter(r.reason for r in rejected)
         assert reasons == {
             "answers_disagree": 1, "malformed": 1, "cut_off": 1, "refused": 1, "empty": 1, "quote_not_in_passage": 2,
-            "not_self_contained": 1, "answer_not_among_choices": 1, "duplicates_suite": 1, "no_reasoning": 1,
+            "not_self_contained": 1, "bad_choices": 1, "duplicates_suite": 1, "no_reasoning": 1,
             "no_quote": 1, "unanswered": 2,
         }  # fmt: skip
         assert artifact.result["rejected"] == dict(reasons)
