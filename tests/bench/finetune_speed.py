@@ -29,6 +29,7 @@ from zoo.run import threads
 from zoo.training.batches import lay_out
 from zoo.training.fit import quiet
 from zoo.training.rows import Template, TokenRow
+from zoo.training.shared import alone
 
 WORDS = (
     "patients study group treatment were was of the in and with for outcome risk rate during after before compared "
@@ -111,6 +112,7 @@ def ours(base: Path, rows: list[TokenRow], settings: FinetuneSettings, folder: s
     from zoo.training.loss import Collator, losses
     from zoo.training.trainer import AnswerTrainer, Watch, arguments
 
+    shared = [alone(r) for r in rows]
     layout = lay_out(
         [len(r) for r in rows],
         epochs=1,
@@ -122,9 +124,9 @@ def ours(base: Path, rows: list[TokenRow], settings: FinetuneSettings, folder: s
     args = arguments(settings, Path(folder), len(layout.batches), 0, 0)
     watch = Watch(Progress("tokens", layout.tokens[-1]), layout, Path(folder), 1, 0.0)
     collator = Collator(0, settings.pass_tokens)
-    trainer = AnswerTrainer(adapted(base, settings), args, rows, [], layout, collator, watch, 0.0, fold=True)
+    trainer = AnswerTrainer(adapted(base, settings), args, shared, [], layout, collator, watch, 0.0, fold=True)
     with torch.no_grad():
-        found = [losses(trainer.model, part) for part in collator(rows[: settings.batch_rows])]
+        found = [losses(trainer.model, part) for part in collator(shared[: settings.batch_rows])]
     with timed(trainer) as at:
         trainer.train()
     return at, float(sum(f.answer for f in found) / sum(f.tokens for f in found))

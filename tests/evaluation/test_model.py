@@ -126,11 +126,11 @@ def test_attention_that_cannot_be_masked_goes_to_lm_eval(
 
 
 def test_nothing_shared_and_one_inside_another(models: tuple[Any, Any]) -> None:
-    from zoo.evaluation.shared import common
+    from zoo.evaluation.shared import beginning
 
-    assert common([(1,) * 20]) == 0
-    assert common([(1,) * 20, (2,) * 20]) == 0
-    assert common([(1,) * 20, (1,) * 30]) == 19
+    assert beginning([(1,) * 20]) == 0
+    assert beginning([(1,) * 20, (2,) * 20]) == 0
+    assert beginning([(1,) * 20, (1,) * 30]) == 19
     ours, theirs = models
     text = contexts(ours, True)[0]
     asked = likelihoods(ours, [text, text + "yes no maybe, which drug?"], ["no", "maybe"])

@@ -21,8 +21,8 @@ from zoo.library import GENERAL, Domain
 from zoo.run import Job, Run, run_step
 from zoo.steps import finetune, pretrain
 from zoo.training import fit
+from zoo.training.loss import Collator
 from zoo.training.merge import load_adapted
-from zoo.training.packing import PackCollator
 from zoo.weights import Weights
 
 SETTINGS = PretrainSettings(
@@ -91,7 +91,7 @@ def test_the_perplexity_after_is_that_of_the_adapter_it_leaves(base: Weights, tm
     artifact, _ = run_step(run, pretrain.STEP, {"ingest": ingest})
     tokenizer = AutoTokenizer.from_pretrained(base.folder)
     found = pretrain.material(Job(run, pretrain.STEP, {"ingest": ingest}, tmp_path), tokenizer)
-    model, collator = load_adapted(base, artifact.path("adapter"), torch.float32), PackCollator(0, 1024)
+    model, collator = load_adapted(base, artifact.path("adapter"), torch.float32), Collator(0, 1024)
     for name, packs in (("perplexity", found.documents), ("replay_perplexity", found.general)):
         assert artifact.result[name]["after"] == pytest.approx(pretrain.perplexity(model, packs, collator), rel=1e-5)
 

@@ -18,6 +18,7 @@ from zoo.training.batches import Layout
 from zoo.training.loss import Collator, losses
 from zoo.training.merge import load_base
 from zoo.training.rows import TokenRow
+from zoo.training.shared import Shared, alone, share
 from zoo.training.trainer import (
     COMPLETE,
     AnswerTrainer,
@@ -63,7 +64,11 @@ def ours(
     layout = Layout([list(range(len(rows)))], [sum(map(len, rows))], None)
     watch = Watch(Progress("tokens", None), layout, folder / "best", 1, 0.0)
     args = arguments(FinetuneSettings(), folder / "checkpoints", 1, 0, 0)
-    return AnswerTrainer(model, args, rows, [], layout, Collator(0, pass_tokens), watch, choice_weight, fold)
+    return AnswerTrainer(model, args, shared(rows), [], layout, Collator(0, pass_tokens), watch, choice_weight, fold)
+
+
+def shared(rows: list[TokenRow]) -> list[Shared]:
+    return [alone(r) for r in rows]
 
 
 def gradients(model: Any) -> dict[str, torch.Tensor]:
@@ -92,8 +97,8 @@ def test_loss_and_gradients_are_those_of_trl(tmp_path: Path, fold: bool) -> None
     batch = theirs.data_collator([data[n] for n in range(len(rows))])
     expected = theirs.training_step(theirs_model, batch, num_items_in_batch=sum(r.trained for r in rows))
     trainer = ours(model, tmp_path, fold=fold)
-    assert len(trainer.data_collator(rows)) > 1
-    found = trainer.training_step(model, trainer.data_collator(rows))
+    assert len(trainer.data_collator(shared(rows))) > 1
+    found = trainer.training_step(model, trainer.data_collator(shared(rows)))
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
     a, b = gradients(theirs_model), gradients(model)
     assert a.keys() == b.keys() and len(a) == 28
@@ -103,10 +108,10 @@ def test_loss_and_gradients_are_those_of_trl(tmp_path: Path, fold: bool) -> None
 
 def test_the_loss_is_that_of_the_model_itself(tmp_path: Path) -> None:
     model = adapted(tmp_path)
-    for part in Collator(0, 4096)(token_rows()):
+    for part in Collator(0, 4096)(shared(token_rows())):
         found = losses(model, part)
         assert float((found.answer / found.tokens).detach()) == pytest.approx(
-            float(model(**part).loss.detach()), rel=1e-5
+            float(model(**{k: v for k, v in part.items() if k != "questions"}).loss.detach()), rel=1e-5
         )
 
 
@@ -139,11 +144,51 @@ def test_the_choice_loss_is_that_of_options_read_one_by_one(tmp_path: Path) -> N
     expected.backward()
     wanted = gradients(model)
     trainer = ours(model, tmp_path, rows=rows, choice_weight=weight)
-    assert len(trainer.data_collator(rows)) > 1
-    found = trainer.training_step(model, trainer.data_collator(rows))
+    assert len(trainer.data_collator(shared(rows))) > 1
+    found = trainer.training_step(model, trainer.data_collator(shared(rows)))
     assert float(found) == pytest.approx(float(expected.detach()), rel=1e-5)
     for name, gradient in gradients(model).items():
         assert torch.allclose(gradient, wanted[name], rtol=1e-4, atol=1e-6), name
+
+
+def rows_about(passages: list[tuple[int, ...]], tails: list[int]) -> list[TokenRow]:
+    """For every passage a question of each length, with two options beside the answer but for the first."""
+    generator = torch.Generator().manual_seed(4)
+
+    def some(n: int) -> tuple[int, ...]:
+        return tuple(torch.randint(3, 300, (n,), generator=generator).tolist())
+
+    return [
+        TokenRow(f"{p}-{n}", "choice", "direct", (*passage, *some(tail), *some(3)), len(passage) + tail, True,
+                 (some(2), some(4)) if n else ())
+        for p, passage in enumerate(passages) for n, tail in enumerate(tails)
+    ]  # fmt: skip
+
+
+def test_questions_about_one_passage_are_read_together_with_the_same_loss_and_gradients(tmp_path: Path) -> None:
+    model = adapted(tmp_path)
+    passages = [r.tokens[:n] for r, n in zip(token_rows(), (40, 30, 44), strict=False)]
+    rows = rows_about(passages, [5, 9, 4])
+    trainer = ours(model, tmp_path, rows=rows, choice_weight=0.7)
+    expected = float(trainer.training_step(model, trainer.data_collator(shared(rows))))
+    wanted = gradients(model)
+    together = share(rows, 3, 200)
+    assert [len(s.rows) for s in together] == [3, 3, 3] and sum(map(len, together)) < 0.7 * sum(map(len, rows))
+    found = trainer.training_step(model, trainer.data_collator(together))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    for name, gradient in gradients(model).items():
+        assert torch.allclose(gradient, wanted[name], rtol=1e-4, atol=1e-6), name
+
+
+def test_rows_share_within_the_budgets_and_none_is_lost() -> None:
+    rows = rows_about([r.tokens[:30] for r in token_rows()[:3]], [5, 9, 4, 6, 7])
+    for most, length in ((2, 500), (5, 80), (5, 20), (1, 500)):
+        together = share(rows, most, length)
+        assert sorted(r.tokens for s in together for r in s.rows) == sorted(r.tokens for r in rows)
+        assert all(len(s.rows) <= most and (len(s) <= length or len(s.rows) == 1) for s in together)
+        assert all(r.tokens[: len(s.head)] == s.head for s in together for r in s.rows)
+    (other,) = rows_about([tuple(range(300, 330))], [5])
+    assert alone(other) in share([*rows, other], 5, 500)
 
 
 def test_folded_weights_follow_every_step(tmp_path: Path) -> None:
@@ -153,7 +198,7 @@ def test_folded_weights_follow_every_step(tmp_path: Path) -> None:
         trainer = ours(model, tmp_path, fold=fold)
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
         for _ in range(3):
-            found.append(float(trainer.training_step(model, trainer.data_collator(token_rows()))))
+            found.append(float(trainer.training_step(model, trainer.data_collator(shared(token_rows())))))
             optimizer.step()
             optimizer.zero_grad()
     assert found[:3] == pytest.approx(found[3:], rel=1e-4)
@@ -180,7 +225,7 @@ def one_rank(tmp_path: Path) -> Iterator[None]:
 def test_a_wrapped_model_has_the_same_loss_and_gradients(tmp_path: Path, one_rank: None, fold: bool) -> None:
     model = adapted(tmp_path)
     trainer = ours(model, tmp_path, rows=choice_rows(), choice_weight=0.7, fold=fold)
-    batch = trainer.data_collator(choice_rows())
+    batch = trainer.data_collator(shared(choice_rows()))
     alone, expected = float(trainer.training_step(model, batch)), gradients(model)
     wrapped = torch.nn.parallel.DistributedDataParallel(model)
     assert float(trainer.training_step(wrapped, batch)) == pytest.approx(alone, rel=1e-6)
@@ -193,7 +238,7 @@ def test_the_output_layer_runs_on_trained_positions_only(tmp_path: Path) -> None
     seen: list[int] = []
     model.get_output_embeddings().register_forward_hook(lambda _, args, __: seen.append(args[0].shape[1]))
     trainer = ours(model, tmp_path)
-    trainer.training_step(model, trainer.data_collator(token_rows()))
+    trainer.training_step(model, trainer.data_collator(shared(token_rows())))
     assert sum(seen) == sum(trained for _, trained in LENGTHS)
 
 
@@ -206,7 +251,7 @@ def test_the_output_layer_is_whole_again_after_a_failure(tmp_path: Path) -> None
 
 def test_padding_stays_out_of_attention_and_rows_without_it_need_no_mask() -> None:
     rows = [r for r in token_rows() if len(r) < 50]
-    parts = Collator(0, 4096)(rows)
+    parts = Collator(0, 4096)(shared(rows))
     for part in parts:
         lengths = (part["input_ids"] != 0).sum(1)
         if "attention_mask" in part:

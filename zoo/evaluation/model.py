@@ -20,7 +20,7 @@ from lm_eval.models.utils_hf import stop_sequences_criteria
 
 from zoo.attention import attends_to_all
 from zoo.console import progress, say
-from zoo.evaluation.shared import Row, batches, common, lay_out, rows_of
+from zoo.evaluation.shared import Row, batches, beginning, lay_out, rows_of
 from zoo.output_layer import output_layer_at
 
 Request = tuple[tuple[str, str], list[int], list[int]]
@@ -45,7 +45,7 @@ class Student(HFLM):  # type: ignore[misc]
         asked: dict[tuple[int, ...], list[tuple[list[int], int]]] = {}
         for n, (_, context, continuation) in enumerate(requests):
             asked.setdefault(tuple(context), []).append((continuation, n))
-        shared = common(list(asked))
+        shared = beginning(list(asked))
         prefix = self._prefix(next(iter(asked))[:shared]) if shared else None
         answers: list[tuple[float, bool]] = [(0.0, False)] * len(requests)
         with progress("questions scored", len(asked)) as bar:
@@ -80,11 +80,11 @@ class Student(HFLM):  # type: ignore[misc]
     @torch.inference_mode()
     def _score(self, batch: list[Row], prefix: Any, shared: int, answers: list[tuple[float, bool]]) -> None:
         laid = lay_out(batch, shared)
-        dtype = self.model.dtype
-        mask = torch.zeros(laid.seen.shape, dtype=dtype).masked_fill(~laid.seen, torch.finfo(dtype).min)[:, None]
+        tokens, dtype = laid.tokens, self.model.dtype
+        mask = torch.zeros(tokens.seen.shape, dtype=dtype).masked_fill(~tokens.seen, torch.finfo(dtype).min)[:, None]
         with output_layer_at(self.model, laid.needed.to(self.device)):
             logits = self.model(
-                input_ids=laid.ids.to(self.device), position_ids=laid.positions.to(self.device),
+                input_ids=tokens.ids.to(self.device), position_ids=tokens.positions.to(self.device),
                 attention_mask=mask.to(self.device), past_key_values=self._cache(prefix, len(batch)),
                 use_cache=prefix is not None,
             ).logits[0]  # fmt: skip
@@ -119,7 +119,7 @@ class Student(HFLM):  # type: ignore[misc]
         if not settings.get("do_sample"):
             settings.pop("temperature", None)
         contexts = [c[-(self.max_length - new) :] for c in contexts]
-        shared = common([tuple(c) for c in contexts]) if self._plain else 0
+        shared = beginning([tuple(c) for c in contexts]) if self._plain else 0
         prefix = self._prefix(contexts[0][:shared]) if shared else None
         order = sorted(range(len(contexts)), key=lambda n: -len(contexts[n]))
         while order:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-WORTH = 8  # a shared beginning shorter than this is not worth a cache
-Tokens = tuple[int, ...]
+from zoo.branches import WORTH, Branched, Tokens, alike, common
+
 Options = list[tuple[list[int], int]]
 
 
@@ -27,44 +27,27 @@ class Row:
 
 @dataclass
 class Laid:
-    """Rows as tensors: `ids` and `positions` (rows, columns); `seen` (rows, columns, shared + columns), true where a column
-    may look; `needed` (rows, columns), true where logits are. `scored`: for each option its row, the columns that predict
-    it, its tokens and its request."""
+    """Rows as tensors (see `Branched`). `needed` (rows, columns) is true where logits are; `scored`: for each option its
+    row, the columns that predict it, its tokens and its request."""
 
-    ids: torch.Tensor
-    positions: torch.Tensor
-    seen: torch.Tensor
+    tokens: Branched
     needed: torch.Tensor
     scored: list[tuple[int, list[int], list[int], int]] = field(default_factory=list)
 
 
-def common(contexts: Sequence[Tokens]) -> int:
+def beginning(contexts: Sequence[Tokens]) -> int:
     """How many tokens all contexts begin with, each keeping one of its own; 0 where a cache is not worth it."""
     if len(contexts) < 2:
         return 0
-    n = _common(min(contexts), max(contexts))
+    n = common(min(contexts), max(contexts))
     return n if n >= WORTH else 0
-
-
-def _common(a: Tokens, b: Tokens) -> int:
-    most = min(len(a), len(b)) - 1
-    return next((i for i in range(most) if a[i] != b[i]), most)
 
 
 def rows_of(asked: Mapping[Tokens, Options], shared: int) -> list[Row]:
     """The questions by context, those together that have at least half of their tokens in common beyond `shared`; the
     widest row first."""
-    groups: list[tuple[int, list[Tokens]]] = []
-    for context in sorted(asked):
-        own = context[shared:]
-        if groups:
-            head, group = groups[-1]
-            # In sorted order no two contexts of a group have less in common than its neighbours.
-            n = min(head, _common(group[-1][shared:], own))
-            if n >= WORTH and 2 * n >= max(len(own), *(len(c) - shared for c in group)):
-                groups[-1] = (n, [*group, context])
-                continue
-        groups.append((len(own) - 1, [context]))
+    contexts = sorted(asked)
+    groups = [(n, [contexts[i] for i in group]) for n, group in alike([c[shared:] for c in contexts])]
     rows = [Row(g[0][shared : shared + n], [(c[shared + n :], asked[c]) for c in g]) for n, g in groups]
     return sorted(rows, key=lambda r: r.width, reverse=True)
 
@@ -86,40 +69,17 @@ def lay_out(rows: Sequence[Row], shared: int) -> Laid:
     """Each row's head, then each question's tail and behind it its options without their last tokens. A tail sees the
     head and itself, an option also the tail it belongs to."""
     width = max(r.width for r in rows)
-    shape = (len(rows), width)
-    laid = Laid(
-        torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long),
-        torch.zeros((*shape, shared + width), dtype=torch.bool), torch.zeros(shape, dtype=torch.bool),
-    )  # fmt: skip
-    # Padding sees itself: a softmax over nothing is not a number.
-    diagonal = torch.arange(width)
-    laid.seen[:, diagonal, shared + diagonal] = True
+    laid = Laid(Branched.empty(len(rows), width, shared), torch.zeros((len(rows), width), dtype=torch.bool))
     for n, row in enumerate(rows):
-        head = slice(0, len(row.head))
-        _place(laid, n, shared, 0, row.head, [])
-        at = len(row.head)
+        head = laid.tokens.place(n, 0, row.head, [])
+        at = head.stop
         for own, options in row.questions:
-            tail = slice(at, at + len(own))
-            _place(laid, n, shared, at, own, [head])
+            tail = laid.tokens.place(n, at, own, [head])
             at = tail.stop
             for option, request in options:
-                _place(laid, n, shared, at, option[:-1], [head, tail])
-                columns = [tail.stop - 1, *range(at, at + len(option) - 1)]
+                place = laid.tokens.place(n, at, option[:-1], [head, tail])
+                columns = [tail.stop - 1, *range(place.start, place.stop)]
                 laid.needed[n, columns] = True
                 laid.scored.append((n, columns, option, request))
-                at += len(option) - 1
+                at = place.stop
     return laid
-
-
-def _place(laid: Laid, row: int, shared: int, at: int, tokens: Sequence[int], before: list[slice]) -> None:
-    """`tokens` from column `at` on, which see what is shared, the columns `before` them and themselves."""
-    n = len(tokens)
-    if not n:
-        return
-    here = slice(at, at + n)
-    laid.ids[row, here] = torch.tensor(tokens)
-    laid.positions[row, here] = shared + sum(b.stop - b.start for b in before) + torch.arange(n)
-    laid.seen[row, here, :shared] = True
-    for place in before:
-        laid.seen[row, here, shared + place.start : shared + place.stop] = True
-    laid.seen[row, here, shared + at : shared + at + n] = torch.ones(n, n, dtype=torch.bool).tril()

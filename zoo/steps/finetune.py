@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo.api import Example
 from zoo.artifact import Artifact, digest_file, write_rows
+from zoo.attention import attends_to_all
 from zoo.config import FinetuneSettings
 from zoo.console import say
 from zoo.errors import ZooError
@@ -18,6 +19,7 @@ from zoo.training.batches import Layout, lay_out
 from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask, require_one_process
 from zoo.training.forms import forms
 from zoo.training.rows import Made, Template, TokenRow, make_rows, split, trained_share
+from zoo.training.shared import Shared, alone, share
 
 FEWEST_VALIDATION = 8  # rows; a loss over fewer says too little to stop by
 TOKENS_PER_SECOND = 320.0  # 135M parameters in float32 on two CPU cores, measured; for the plan only
@@ -86,23 +88,26 @@ def run(job: Job) -> dict[str, Any]:
     rows, validation, skipped = held_out(made, settings, job.run.recipe.seed)
     share = trained_share(made.rows)
     show_one(log, rows, share, template)
+    shared = together(job, rows)
     layout = lay_out(
-        [len(r) for r in rows], epochs=settings.epochs, rows=settings.batch_rows, tokens=settings.batch_tokens,
-        max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
+        [len(s) for s in shared], counts=[len(s.rows) for s in shared], epochs=settings.epochs, rows=settings.batch_rows,
+        tokens=settings.batch_tokens, max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
     )  # fmt: skip
-    reached = len({i for batch in layout.batches for i in batch})
+    reached = len(rows_in(layout.batches, shared))
     of = f" of {len(rows)}" if reached < len(rows) else ""
-    counts = f"{reached}{of} rows, {layout.tokens[-1]} tokens in {len(layout.batches)} steps"
+    saved = sum(map(len, rows)) - sum(map(len, shared))
+    once = f" ({saved} fewer an epoch: what questions begin with is read once)" if saved else ""
+    counts = f"{reached}{of} rows, {layout.tokens[-1]} tokens{once} in {len(layout.batches)} steps"
     log.say(f"  training on {counts}; {skipped or f'{len(validation)} rows for validation'}")
-    trained = train(job, template, rows, validation, layout)
+    trained = train(job, template, shared, together(job, validation), layout)
     difference = leave_models(job, trained.adapter, [*validation, *rows][:3])
     write_rows(job.folder / "curve.jsonl", curve(trained.history, layout))
-    seen = {i for batch in trained.kept_batches(layout) for i in batch}
+    seen = rows_in(trained.kept_batches(layout), shared)
     ids = row_ids(rows, validation, seen)
     write_rows(job.folder / "rows.jsonl", ids)
     log.say(f"  merged; its logits differ from the adapter's by {difference:.1e} at most")
     return {
-        **trained.result(layout), "rows": len(rows), "seen": len(seen),
+        **trained.result(layout), "rows": len(rows), "read_once": saved, "seen": len(seen),
         "examples": count_examples(ids, job.inputs["annotate"]), "trained_share": round(share, 4), "truncated": made.truncated,
         "rejected": len(made.rejected), "merge_difference": difference,
         "validation": {"rows": len(validation), **trained.validation(), **({"skipped": skipped} if skipped else {})},
@@ -165,8 +170,22 @@ def show_one(log: Log, rows: Sequence[TokenRow], share: float, template: Templat
     log.say("\n".join(f"  | {line}" for line in marked(row, template.tokenizer).splitlines()))
 
 
+def together(job: Job, rows: Sequence[TokenRow]) -> list[Shared]:
+    """Questions about one passage in one row, so that it is read once, where the base can keep them apart."""
+    from transformers import AutoConfig
+
+    if not attends_to_all(AutoConfig.from_pretrained(job.run.base.folder, local_files_only=True)):
+        return [alone(r) for r in rows]
+    return share(rows, job.settings.batch_rows, job.settings.max_length)
+
+
+def rows_in(batches: Iterable[Sequence[int]], shared: Sequence[Shared]) -> set[Any]:
+    """The rows that these batches of `shared` hold."""
+    return {row for batch in batches for i in batch for row in shared[i].rows}
+
+
 def train(
-    job: Job, template: Template, rows: Sequence[TokenRow], validation: Sequence[TokenRow], layout: Layout
+    job: Job, template: Template, rows: Sequence[Shared], validation: Sequence[Shared], layout: Layout
 ) -> Trained:
     """Trains the adapter of pretrain further where there is one, else a new one."""
     from zoo.training.loss import Collator
@@ -174,7 +193,7 @@ def train(
     settings: FinetuneSettings = job.settings
     before = job.inputs.get("pretrain")
     model = adapted_base(job, before.path("adapter") if before else None)
-    if any(r.others for r in rows):
+    if any(not r.plain for r in rows):
         require_one_mask(model, "the choice loss", "set finetune.choice_loss=0")
     collator = Collator(template.tokenizer.pad_token_id or 0, settings.pass_tokens)
     goal = Goal(settings.choice_loss, settings.validate_every, settings.patience)
@@ -188,10 +207,10 @@ def leave_models(job: Job, saved: Path, rows: Sequence[TokenRow]) -> float:
     return merge(job.run.base, job.folder / "adapter", job.folder / "merged", rows)
 
 
-def row_ids(rows: Sequence[TokenRow], validation: Sequence[TokenRow], seen: set[int]) -> list[dict[str, Any]]:
+def row_ids(rows: Sequence[TokenRow], validation: Sequence[TokenRow], seen: set[Any]) -> list[dict[str, Any]]:
     """Which example went in in which form, how long it was, and whether it trained the adapter that is left, validated,
     or did neither: the token budget, or the best step, came before its turn."""
-    splits = ["train" if i in seen else "unseen" for i in range(len(rows))] + ["validation"] * len(validation)
+    splits = ["train" if r in seen else "unseen" for r in rows] + ["validation"] * len(validation)
     return [
         {"example": r.example, "kind": r.kind, "form": r.form, "tokens": len(r), "trained": r.trained, "split": split}
         for r, split in zip([*rows, *validation], splits, strict=True)
@@ -210,4 +229,4 @@ def count_examples(rows: Iterable[dict[str, Any]], annotate: Artifact) -> dict[s
     return {**counts, "no_row": kept - sum(counts.values())}
 
 
-STEP = Step("finetune", 3, ("annotate", "pretrain"), check, identity, plan, run)
+STEP = Step("finetune", 4, ("annotate", "pretrain"), check, identity, plan, run)

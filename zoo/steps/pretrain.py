@@ -118,20 +118,24 @@ class Material:
 
 
 def material(job: Job, tokenizer: Any) -> Material:
-    from zoo.training.packing import pack, pieces_of
+    from zoo.training.packing import Piece, pack, pieces_of
+    from zoo.training.shared import Shared
 
     settings: PretrainSettings = job.settings
     length, seed = settings.max_length, job.run.recipe.seed
     own, general = corpus(job), replay(job)
 
-    def cut(texts: dict[str, str]) -> list[tuple[int, ...]]:
+    def cut(texts: dict[str, str]) -> list[Piece]:
         return [piece for text in texts.values() for piece in pieces_of(tokenizer, text, length)]
+
+    def packed(pieces: list[Piece]) -> list[Shared]:
+        return [Shared((), row) for row in pack(pieces, length, seed)]
 
     pieces = cut(own.train)
     wanted = round(sum(map(len, pieces)) * settings.replay.share / (1 - settings.replay.share))
-    taken: list[tuple[int, ...]] = []
+    taken: list[Piece] = []
     so_far = 0
-    for piece in sorted(cut(general.train), key=lambda p: draw(seed, p, "replay")):
+    for piece in sorted(cut(general.train), key=lambda p: draw(seed, p.tokens, "replay")):
         if so_far >= wanted:
             break
         taken.append(piece)
@@ -140,10 +144,7 @@ def material(job: Job, tokenizer: Any) -> Material:
         "documents": len(own.train), "held_out": len(own.held_out), "corpus_tokens": sum(map(len, pieces)),
         "replay_tokens": so_far,
     }  # fmt: skip
-    return Material(
-        pack([*pieces, *taken], length, seed), pack(cut(own.held_out), length, seed),
-        pack(cut(general.held_out), length, seed), counts,
-    )  # fmt: skip
+    return Material(packed([*pieces, *taken]), packed(cut(own.held_out)), packed(cut(general.held_out)), counts)
 
 
 def perplexity(model: Any, packs: Sequence[Any], collator: Any) -> float:
@@ -167,19 +168,19 @@ def perplexity(model: Any, packs: Sequence[Any], collator: Any) -> float:
 def run(job: Job) -> dict[str, Any]:
     from transformers import AutoTokenizer
 
+    from zoo.training.loss import Collator
     from zoo.training.merge import write_adapter
-    from zoo.training.packing import PackCollator
 
     settings: PretrainSettings = job.settings
     tokenizer = AutoTokenizer.from_pretrained(job.run.base.folder, local_files_only=True)
     found = material(job, tokenizer)
-    collator = PackCollator(tokenizer.pad_token_id or 0, settings.pass_tokens)
+    collator = Collator(tokenizer.pad_token_id or 0, settings.pass_tokens)
     layout = lay_out(
         [len(r) for r in found.rows], epochs=settings.epochs, rows=settings.batch_rows, tokens=settings.batch_tokens,
         max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
     )  # fmt: skip
     model = adapted_base(job, None)
-    if any(len(r.pieces) > 1 for r in (*found.rows, *found.documents, *found.general)):
+    if any(not r.plain for r in (*found.rows, *found.documents, *found.general)):
         require_one_mask(model, "packing several texts in a row", "take pretrain out of the recipe's steps")
     before = _once(job, model, found, collator)
     say(f"  training on {len(found.rows)} rows, {layout.tokens[-1]} tokens in {len(layout.batches)} steps")

@@ -23,30 +23,35 @@ class Layout:
     stopped: str | None
 
 
-def epoch_batches(lengths: Sequence[int], rows: int, tokens: int, rng: random.Random) -> list[list[int]]:
+def epoch_batches(
+    lengths: Sequence[int], rows: int, tokens: int, rng: random.Random, counts: Sequence[int] | None = None
+) -> list[list[int]]:
     """One epoch: each row once, in batches of at most `rows` rows and `tokens` tokens (padding counted; a longer row
-    comes alone), in random order."""
+    comes alone), in random order. Where several rows are laid out as one, `counts` says how many each holds."""
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i] // BUCKET, rng.random()))
     batches: list[list[int]] = []
-    longest = 0
+    longest = held = 0
     for i in order:
+        count = counts[i] if counts else 1
         longest = max(longest, lengths[i])
-        if not batches or len(batches[-1]) == rows or (len(batches[-1]) + 1) * longest > tokens:
+        if not batches or held + count > rows or (len(batches[-1]) + 1) * longest > tokens:
             batches.append([])
-            longest = lengths[i]
+            longest, held = lengths[i], 0
         batches[-1].append(i)
+        held += count
     rng.shuffle(batches)
     return batches
 
 
 def lay_out(
-    lengths: Sequence[int], *, epochs: float, rows: int, tokens: int, max_tokens: int | None, seed: int
-) -> Layout:
+    lengths: Sequence[int], *, epochs: float, rows: int, tokens: int, max_tokens: int | None, seed: int,
+    counts: Sequence[int] | None = None,
+) -> Layout:  # fmt: skip
     """The whole run. It ends after `epochs` (a fraction takes that share of the last epoch's batches), or before the
     first batch that would exceed `max_tokens`; one batch is always kept."""
     batches: list[list[int]] = []
     for epoch in range(math.ceil(epochs)):
-        of_epoch = epoch_batches(lengths, rows, tokens, random.Random(f"{seed}:{epoch}"))
+        of_epoch = epoch_batches(lengths, rows, tokens, random.Random(f"{seed}:{epoch}"), counts)
         batches += of_epoch[: math.ceil(len(of_epoch) * min(1.0, epochs - epoch))]
     kept: list[list[int]] = []
     so_far: list[int] = []

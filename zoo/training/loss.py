@@ -10,70 +10,94 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
+from zoo.branches import Branched
 from zoo.output_layer import output_layer_at
 from zoo.training.batches import passes
-from zoo.training.rows import IGNORED, TokenRow
+from zoo.training.rows import IGNORED
+from zoo.training.shared import Shared
 
 Batch = list[dict[str, torch.Tensor]]
 
 
 @dataclass(frozen=True)
 class Collator:
-    """Rows to the forward passes of one step, each a dict of (rows, longest) tensors. Rows without padding need no
-    mask, and attention is faster without one.
+    """Rows to the forward passes of one step, each a dict of (rows, longest) tensors; `questions` () counts what they
+    hold. Where each is one sequence without other options, attention needs no mask beyond that of the padding.
 
-    Where rows have other options, those follow the answer in the same row, each seeing the prompt and itself alone, so
-    that a prompt is read once; `attention_mask` is then (rows, 1, longest, longest), and `options` (tokens, 5) says of
+    Else what is shared stands first, then every sequence behind it, each followed by its other options, which see its
+    prompt and themselves alone; `attention_mask` is then (rows, 1, longest, longest), and `options` (tokens, 5) says of
     each option's token its row, the column that predicts it, the token, its question and its option (0 is the answer).
     """
 
     pad: int
     tokens: int
 
-    def __call__(self, rows: Sequence[TokenRow]) -> Batch:
+    def __call__(self, rows: Sequence[Shared]) -> Batch:
         return [self._one([rows[i] for i in part]) for part in passes([len(r) for r in rows], self.tokens)]
 
-    def _one(self, rows: list[TokenRow]) -> dict[str, torch.Tensor]:
+    def _one(self, rows: list[Shared]) -> dict[str, torch.Tensor]:
+        found = self._plain(rows) if all(s.plain for s in rows) else self._branched(rows)
+        return {**found, "questions": torch.tensor(sum(len(s.rows) for s in rows))}
+
+    def _plain(self, rows: list[Shared]) -> dict[str, torch.Tensor]:
         longest = max(map(len, rows))
         ids = torch.full((len(rows), longest), self.pad)
         labels = torch.full((len(rows), longest), IGNORED)
-        for n, row in enumerate(rows):
-            ids[n, : len(row)] = torch.tensor([*row.tokens, *(t for other in row.others for t in other)])
-            labels[n, : len(row.tokens)] = torch.tensor(row.labels)
+        for n, (row,) in enumerate(s.rows for s in rows):
+            ids[n, : len(row.tokens)] = torch.tensor(row.tokens)
+            labels[n, row.start : len(row.tokens)] = torch.tensor(row.tokens[row.start :])
         out = {"input_ids": ids, "labels": labels}
-        if any(r.others for r in rows):
-            return {**out, **_options(rows, longest)}
-        if any(len(r) < longest for r in rows):
-            lengths = torch.tensor([len(r) for r in rows])
+        if any(len(s) < longest for s in rows):
+            lengths = torch.tensor([len(s) for s in rows])
             out["attention_mask"] = (torch.arange(longest)[None] < lengths[:, None]).long()
         return out
 
+    def _branched(self, rows: list[Shared]) -> dict[str, torch.Tensor]:
+        longest = max(map(len, rows))
+        laid = Branched.empty(len(rows), longest, pad=self.pad)
+        labels = torch.full((len(rows), longest), IGNORED)
+        options: list[tuple[int, int, int, int, int]] = []
+        asked = 0
+        for n, shared in enumerate(rows):
+            head = laid.place(n, 0, shared.head, [])
+            at = head.stop
+            for row in shared.rows:
+                own = laid.place(n, at, row.tokens[head.stop :], [head])
+                answer = slice(own.start + row.start - head.stop, own.stop)
+                labels[n, answer] = torch.tensor(row.tokens[row.start :])
+                # The end token is left out: an option's likelihood, in evaluation too, is that of its words.
+                branches = [(answer.start, row.tokens[row.start : -1])]
+                at = own.stop
+                for other in row.others:
+                    at = laid.place(n, at, other, [head, slice(own.start, answer.start)]).stop
+                    branches.append((at - len(other), other))
+                if row.others:
+                    options += _listed(n, answer.start - 1, asked, branches)
+                    asked += 1
+        out = {
+            "input_ids": laid.ids,
+            "labels": labels,
+            "position_ids": laid.positions,
+            "attention_mask": laid.seen[:, None],
+        }
+        return {**out, "options": torch.tensor(options)} if options else out
 
-def _options(rows: list[TokenRow], longest: int) -> dict[str, torch.Tensor]:
-    positions = torch.arange(longest).repeat(len(rows), 1)
-    seen = torch.ones(longest, longest, dtype=torch.bool).tril().repeat(len(rows), 1, 1)
-    listed: list[tuple[int, int, int, int, int]] = []
-    question = 0
-    for n, row in enumerate(rows):
-        at = len(row.tokens)
-        # The end token is left out: an option's likelihood, in evaluation too, is that of its words.
-        branches = [(row.start, row.tokens[row.start : -1])]
-        for other in row.others:
-            positions[n, at : at + len(other)] = row.start + torch.arange(len(other))
-            seen[n, at : at + len(other), row.start : at] = False
-            branches.append((at, other))
-            at += len(other)
-        if row.others:
-            for option, (first, tokens) in enumerate(branches):
-                columns = [row.start - 1, *range(first, first + len(tokens) - 1)]
-                listed += [(n, c, t, question, option) for c, t in zip(columns, tokens, strict=True)]
-            question += 1
-    return {"position_ids": positions, "attention_mask": seen[:, None], "options": torch.tensor(listed)}
+
+def _listed(
+    row: int, before: int, question: int, branches: Sequence[tuple[int, tuple[int, ...]]]
+) -> list[tuple[int, int, int, int, int]]:
+    """The rows of `options` of one question, whose prompt ends in column `before`; of each branch its first column and
+    its tokens."""
+    return [
+        (row, column, token, question, option)
+        for option, (first, tokens) in enumerate(branches)
+        for column, token in zip([before, *range(first, first + len(tokens) - 1)], tokens, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Of a forward pass: cross entropy summed over `tokens` trained tokens, and the choice loss summed over its rows."""
+    """Of a forward pass: cross entropy summed over `tokens` trained tokens, and the choice loss summed over its questions."""
 
     answer: torch.Tensor
     tokens: int

@@ -35,7 +35,7 @@ class TokenRow:
     others: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
-        """Tokens that go through the model."""
+        """Tokens that go through the model where the row stands alone."""
         return len(self.tokens) + sum(map(len, self.others))
 
     @property

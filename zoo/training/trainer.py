@@ -28,7 +28,7 @@ COMPLETE = "complete.json"  # written last into a checkpoint; one without it was
 
 class AnswerTrainer(Trainer):  # type: ignore[misc]
     """Trains on a `Layout` of rows. The loss of a step is the mean over its trained tokens, as in TRL's SFTTrainer, and,
-    times `choice_weight`, the mean choice loss of its rows."""
+    times `choice_weight`, the mean choice loss of its questions."""
 
     control: Any
 
@@ -72,10 +72,10 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        """One forward pass's share of the step's loss; `num_items_in_batch` is (trained tokens, rows) of the step."""
-        tokens, rows = _sizes([inputs]) if num_items_in_batch is None else num_items_in_batch
+        """One forward pass's share of the step's loss; `num_items_in_batch` is (trained tokens, questions) of the step."""
+        tokens, questions = _sizes([inputs]) if num_items_in_batch is None else num_items_in_batch
         found = losses(model, inputs)
-        return found.answer / tokens + self.choice_weight * found.choice / rows
+        return found.answer / tokens + self.choice_weight * found.choice / questions
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """The loss of the validation rows, as one step's would be taken."""
@@ -105,8 +105,8 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
 
 
 def _sizes(parts: Batch) -> tuple[int, int]:
-    """Trained tokens and rows."""
-    return sum(int((p["labels"][:, 1:] != IGNORED).sum()) for p in parts), sum(len(p["labels"]) for p in parts)
+    """Trained tokens and questions."""
+    return sum(int((p["labels"][:, 1:] != IGNORED).sum()) for p in parts), sum(int(p["questions"]) for p in parts)
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
