@@ -76,6 +76,12 @@ def test_two_processes_train_what_one_trains(tmp_path: Path) -> None:
     require_the_same(found, expected, 1)
 
 
+def test_one_process_does_the_work_and_all_return_what_it_returned() -> None:
+    code = "import os; from zoo.ranks import led; print(led(lambda: (print('work'), os.getpid())[1]))"
+    said = [finished(process)[0].split() for process in launch(["-c", code], 2)]
+    assert said[0] == ["work", said[1][0]] and len(said[1]) == 1
+
+
 def test_shares_are_whole_even_and_the_same_every_time() -> None:
     lengths = [90, 10, 30, 30, 41, 12, 80, 7]
     shares = divide(lengths, 3)
