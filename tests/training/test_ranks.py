@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from tests.fakes.launcher import free_port, launch, place, torchrun
 from tests.fakes.models import tiny_embedder, tiny_weights
 from tests.steps.finetune_job import SMALL, examples, finetune
+from tests.test_train import SMALL as SMALLER
 from zoo import ranks
 from zoo.artifact import Artifact
 from zoo.config import FinetuneSettings
@@ -204,11 +205,8 @@ def test_a_killed_run_goes_on_with_another_number_of_processes(first: int, tmp_p
 def test_the_whole_command_under_torchrun(tmp_path: Path) -> None:
     base, embedder = tiny_weights(tmp_path / "base").folder, tiny_embedder(tmp_path / "embedder")
     small = (
-        "ingest.passage_tokens=800", "annotate.max_calls=0", f"ingest.embedder={embedder}", "pretrain.max_tokens=3000",
+        *SMALLER, f"ingest.embedder={embedder}", "annotate.max_calls=0", "pretrain.max_tokens=3000",
         "steps=[ingest, annotate, pretrain, finetune, evaluate, release]", "finetune.max_tokens=10000",
-        "evaluate.few_shot=0", "evaluate.bootstrap=200", "release.override_gate=true",
-        "evaluate.limit={healthcare_exam: 4, healthcare_exam_open: 4, healthcare_exam_cot: 1, general: 8}",
-        "evaluate.max_generated_tokens=4",
     )  # fmt: skip
     command = ["-m", "zoo", "train", "medical", "--base", str(base), "--workspace", str(tmp_path / "ws"), "--json"]
     command += [x for s in small for x in ("--set", s)]
