@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -152,3 +153,15 @@ def test_a_key_that_is_refused_is_said_to_be():
     with serving(401, "{}") as url:
         seen = found(doctor("--json", HF_HUB_OFFLINE="1", OPENAI_BASE_URL=url, OPENAI_API_KEY="k", OPENAI_MODEL="m"))
     assert "refuses the key" in seen["teacher"]["found"]
+
+
+def test_how_several_gpus_are_used_is_said(tmp_path, monkeypatch):
+    import torch
+
+    gpu = SimpleNamespace(name="Tiny", total_memory=24 * 2**30)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda n: gpu)
+    for count, said in ((1, "slow without one"), (2, "all under `torchrun --nproc_per_node 2 -m zoo`")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        check = next(c for c in machine.checks(Workspace(tmp_path)) if c.check == "gpu")
+        assert check.found == ", ".join(["Tiny 24 GB"] * count) and said in check.limits

@@ -22,12 +22,14 @@ def train(domain: str, *, until: str | None = None, **options: Any) -> dict[str,
 
     `options` are the fields of `zoo.config.Options` (workspace, recipe, corpus, sources, suites, suite_data, base,
     teacher_url, teacher_model, settings, seed, offline, domain_path). Raises `zoo.errors.ZooError`; a refused release
-    raises `zoo.errors.ReleaseRefused`, whose `result` is the object.
+    raises `zoo.errors.ReleaseRefused`, whose `result` is the object. A script that a launcher starts as several processes
+    calls this in each: one does it, the others train with it and return the same.
     """
     from dataclasses import fields
 
     from zoo.config import Options
     from zoo.errors import unknown
+    from zoo.ranks import led
     from zoo.report import train_and_report
     from zoo.run import prepare
     from zoo.workspace import workspace_path
@@ -38,7 +40,7 @@ def train(domain: str, *, until: str | None = None, **options: Any) -> dict[str,
             raise unknown("option", name, known)
     given = options.get("workspace")
     options["workspace"] = workspace_path(Path(given) if given else None)
-    return train_and_report(prepare(domain, Options(**options), until))
+    return led(lambda: train_and_report(prepare(domain, Options(**options), until)))
 
 
 def load(reference: str, workspace: str | Path | None = None, domain_path: Sequence[str | Path] = ()) -> Loaded:

@@ -142,6 +142,8 @@ def _gpu() -> Check:
     limits = "bases beyond a few hundred million parameters are slow without one"
     if torch.cuda.is_available():
         gpus = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
+        if len(gpus) > 1:
+            limits = f"training uses one of them, or all under `torchrun --nproc_per_node {len(gpus)} -m zoo`"
         return Check("gpu", True, ", ".join(f"{g.name} {g.total_memory / 2**30:.0f} GB" for g in gpus), limits)
     if shutil.which("nvidia-smi"):
         return Check("gpu", False, f"torch {torch.__version__} does not see this machine's GPU", limits)

@@ -17,6 +17,7 @@ from zoo.api import Citation, Example
 from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.config import DomainConfig, FinetuneSettings, GateConfig, Options, Recipe
 from zoo.library import Domain
+from zoo.ranks import led
 from zoo.run import Run, run_step
 from zoo.steps.finetune import STEP
 from zoo.weights import Weights
@@ -74,6 +75,10 @@ def finetune(
 
 
 def main(root: Path, changed: dict[str, Any]) -> None:
+    led(lambda: job(root, changed))
+
+
+def job(root: Path, changed: dict[str, Any]) -> None:
     base = root / "base"
     base.mkdir(parents=True, exist_ok=True)
     settings = SMALL.model_copy(update=changed)

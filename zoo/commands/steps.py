@@ -11,6 +11,7 @@ from zoo.commands import options as o
 from zoo.config import Options
 from zoo.console import say
 from zoo.errors import RequestError
+from zoo.ranks import led
 from zoo.workspace import workspace_path
 
 HELP = {
@@ -37,8 +38,6 @@ def _command(verb: str) -> Callable[..., None]:
         offline: o.Offline = False, seed: o.Seed = None, workspace: o.WorkspacePath = None, domain_path: o.DomainPath = None,
         json: o.Json = False,
     ) -> None:  # fmt: skip
-        from zoo import run as runs
-
         if until is not None and verb != "train":
             raise RequestError(
                 f"`zoo {verb}` ends with {verb} and takes no --until; say `zoo train {domain} --until {until}`."
@@ -49,29 +48,35 @@ def _command(verb: str) -> Callable[..., None]:
             base=base, teacher_url=teacher_url, teacher_model=teacher_model, settings=tuple(set_ or ()), seed=seed,
             offline=offline, domain_path=tuple(domain_path or ()),
         )  # fmt: skip
-        prepared = runs.prepare(domain, request, until if verb == "train" else verb)
-        if plan:
-            entries = runs.plan(prepared)
-            if json:
-                o.print_json({"plan": entries})
-            else:
-                from zoo.planned import sentences
-
-                for line in sentences(entries):
-                    say(line)
-            return
-        if verb == "train":
-            from zoo.report import train_and_report
-
-            result = train_and_report(prepared)
-        else:
-            result = runs.train(prepared)
-        if json:
-            o.print_json(result)
-        else:
-            _say_result(result)
+        led(lambda: _run(verb, domain, request, until, plan, json))
 
     return command
+
+
+def _run(verb: str, domain: str, request: Options, until: str | None, plan: bool, json: bool) -> None:
+    from zoo import run as runs
+
+    prepared = runs.prepare(domain, request, until if verb == "train" else verb)
+    if plan:
+        entries = runs.plan(prepared)
+        if json:
+            o.print_json({"plan": entries})
+        else:
+            from zoo.planned import sentences
+
+            for line in sentences(entries):
+                say(line)
+        return
+    if verb == "train":
+        from zoo.report import train_and_report
+
+        result = train_and_report(prepared)
+    else:
+        result = runs.train(prepared)
+    if json:
+        o.print_json(result)
+    else:
+        _say_result(result)
 
 
 def _say_result(result: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from zoo.material import question_sources
 from zoo.prompting import assistant_turn, template_path, user_turn
 from zoo.run import Job, Run, Step
 from zoo.training.batches import Layout, lay_out
-from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask, require_one_process
+from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask
 from zoo.training.forms import forms
 from zoo.training.rows import Made, Template, TokenRow, make_rows, split, trained_share
 from zoo.training.shared import Shared, alone, share
@@ -28,8 +28,7 @@ TEMPLATE_TOKENS = 30  # what a chat template writes around question and answer; 
 
 
 def check(run: Run) -> None:
-    """The settings' own limits are checked as the recipe is read."""
-    require_one_process()
+    """Nothing: the settings' own limits are checked as the recipe is read."""
 
 
 def identity(run: Run) -> dict[str, Any]:

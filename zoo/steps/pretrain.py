@@ -17,7 +17,7 @@ from zoo.errors import RequestError, ZooError
 from zoo.library import GENERAL
 from zoo.run import Job, Run, Step
 from zoo.training.batches import lay_out
-from zoo.training.fit import adapted_base, curve, fit, require_one_mask, require_one_process
+from zoo.training.fit import adapted_base, curve, fit, require_one_mask
 from zoo.training.forms import draw
 
 REPLAY = GENERAL.parent / "replay" / "general.jsonl"
@@ -26,7 +26,6 @@ CHARACTERS_PER_TOKEN = 4.0
 
 
 def check(run: Run) -> None:
-    require_one_process()
     if run.recipe.finetune.dtype != run.recipe.pretrain.dtype:
         raise RequestError(
             f"The recipe {run.recipe.name} pretrains in {run.recipe.pretrain.dtype} and fine-tunes the same adapter in "

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.config import TrainingSettings
-from zoo.console import progress, say
-from zoo.errors import RequestError, ZooError
+from zoo.console import Progress, progress, say
+from zoo.errors import ZooError
+from zoo.ranks import send, taking_part
 from zoo.run import Job, threads
 from zoo.training.batches import Layout
+from zoo.weights import Weights
+
+if TYPE_CHECKING:
+    from zoo.training.shares import Team
+    from zoo.training.trainer import AnswerTrainer
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,7 @@ class Trained:
     history: list[dict[str, Any]]
     seconds: float
     stopped_early: bool
+    processes: int
 
     def result(self, layout: Layout) -> dict[str, Any]:
         """`first` and `last` are means over a tenth of the steps, at least one: batches differ in length and kind."""
@@ -34,7 +42,7 @@ class Trained:
             "tokens": tokens, "seconds": round(self.seconds, 1), "steps": len(losses),
             "tokens_per_second": round(tokens / max(self.seconds, 1e-9), 1),
             "loss": {"first": sum(losses[:part]) / part, "last": sum(losses[-part:]) / part},
-            "stopped": "early" if self.stopped_early else layout.stopped,
+            "stopped": "early" if self.stopped_early else layout.stopped, "processes": self.processes,
         }  # fmt: skip
 
     def kept_batches(self, layout: Layout) -> list[list[int]]:
@@ -61,30 +69,84 @@ class Goal:
     patience: int = 1
 
 
+@dataclass(frozen=True)
+class Training:
+    """One training, as every process that takes part has to know it. `lora` is peft's configuration of the adapter, and
+    `folder` the step's work folder, in which rank 0 alone leaves anything; `checkpoint` is what it goes on from."""
+
+    base: Weights
+    lora: Any
+    settings: TrainingSettings
+    seed: int
+    fold: bool
+    collator: Callable[[Sequence[Any]], Any]
+    rows: Sequence[Any]
+    validation: Sequence[Any]
+    layout: Layout
+    goal: Goal
+    folder: Path
+    checkpoint: Path | None
+
+    def trainer(self, model: Any, bar: Progress, team: Team | None) -> AnswerTrainer:
+        from zoo.training import trainer as t
+
+        validate_every = self.goal.validate_every if self.validation else 0
+        arguments = t.arguments(
+            self.settings, self.folder / "checkpoints", len(self.layout.batches), validate_every, self.seed
+        )
+        best = self.folder / "best" if team is None or team.leads else None
+        watch = t.Watch(bar, self.layout, best, self.goal.patience, t.seconds_before(self.checkpoint))
+        return t.AnswerTrainer(
+            model, arguments, self.rows, self.validation, self.layout, self.collator, watch, self.goal.choice_loss,
+            self.fold, team,
+        )  # fmt: skip
+
+    def run(self, trainer: AnswerTrainer) -> None:
+        trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
+
+    def follow(self) -> None:
+        """A share of it, for a rank other than 0."""
+        from zoo.training.shares import Team
+        from zoo.training.trainer import NoNumber
+
+        model = with_adapter(self.base, self.settings.dtype, self.seed, lora=self.lora)
+        team = Team(taking_part(), model)
+        silent = Progress("", None)
+        silent.every_s = math.inf
+        try:
+            self.run(self.trainer(model, silent, team))
+        except NoNumber:
+            return  # rank 0 has met it too, and says so
+        team.part()
+
+
 def fit(
     job: Job, model: Any, collator: Callable[[Sequence[Any]], Any], rows: Sequence[Any], validation: Sequence[Any],
     layout: Layout, goal: Goal = Goal(),
 ) -> Trained:  # fmt: skip
-    """Trains the peft `model` on `layout`, leaving checkpoints in the step's work folder and going on from them."""
+    """Trains the peft `model` on `layout`, leaving checkpoints in the step's work folder and going on from them; with all
+    processes of a launcher where there is one."""
     from zoo.training import trainer as t
 
-    settings: TrainingSettings = job.settings
-    checkpoints, best = job.work / "checkpoints", job.work / "best"
+    best = job.work / "best"
     best.mkdir(exist_ok=True)
-    checkpoint = t.last_checkpoint(checkpoints)
-    validate_every = goal.validate_every if validation else 0
-    arguments = t.arguments(settings, checkpoints, len(layout.batches), validate_every, job.run.recipe.seed)
+    checkpoint = t.last_checkpoint(job.work / "checkpoints")
+    training = Training(
+        base=job.run.base, lora=model.peft_config[model.active_adapter], settings=job.settings,
+        seed=job.run.recipe.seed, fold=job.settings.dtype == "float32" and not job.run.recipe.finetune.dropout,
+        collator=collator, rows=rows, validation=validation, layout=layout, goal=goal, folder=job.work,
+        checkpoint=checkpoint,
+    )  # fmt: skip
+    team = _team(training, model)
     step = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     done = layout.tokens[step - 1] if step else 0
     if checkpoint:
         say(f"  going on from step {step} of {len(layout.batches)}")
     with progress("tokens trained", layout.tokens[-1] - done) as bar:
-        watch = t.Watch(bar, layout, best, goal.patience, t.seconds_before(checkpoint))
-        fold = settings.dtype == "float32" and not job.run.recipe.finetune.dropout
-        trainer = t.AnswerTrainer(
-            model, arguments, rows, validation, layout, collator, watch, goal.choice_loss, fold
-        )  # fmt: skip
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        trainer = training.trainer(model, bar, team)
+        training.run(trainer)
+    if team:
+        team.part()
     if trainer.folded:
         # The last step's update, or a whole checkpoint's after which no step was left.
         trainer.folded.refresh()
@@ -95,38 +157,52 @@ def fit(
     else:
         shutil.rmtree(saved, ignore_errors=True)
         model.save_pretrained(saved)
-    return Trained(saved, history, watch.seconds, watch.stopped)
+    watch = trainer.watch
+    return Trained(saved, history, watch.seconds, watch.stopped, team.ranks.size if team else 1)
 
 
-def require_one_process() -> None:
-    """Raises RequestError where a launcher has started this process as one of several."""
-    if "LOCAL_RANK" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise RequestError(
-            "Training is one process on one GPU, and a launcher has started several; give the command without it."
-        )
+def _team(training: Training, model: Any) -> Team | None:
+    """All processes of the launcher, with the others on their way into this training; None for one process."""
+    ranks = taking_part()
+    if ranks.size == 1:
+        return None
+    from zoo.training.shares import Team
+
+    send(training)
+    return Team(ranks, model)
 
 
 def adapted_base(job: Job, adapter: Path | None) -> Any:
     """The base in the step's dtype with an adapter that trains: a new one of finetune's rank, or `adapter` as it is."""
-    import torch
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import LoraConfig
 
-    from zoo.training.merge import load_base
-
-    quiet()
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(threads())
-    torch.manual_seed(job.run.recipe.seed)
-    base = load_base(job.run.base, getattr(torch, job.settings.dtype))
-    if adapter:
-        return PeftModel.from_pretrained(base, str(adapter), is_trainable=True).to(device())
     settings = job.run.recipe.finetune
     lora = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules="all-linear",
         task_type="CAUSAL_LM",
     )  # fmt: skip
+    return with_adapter(job.run.base, job.settings.dtype, job.run.recipe.seed, adapter, lora)
+
+
+def with_adapter(base: Weights, dtype: str, seed: int, adapter: Path | None = None, lora: Any = None) -> Any:
+    """The base in `dtype` on its device with an adapter that trains: `adapter` as it is, else a new one as `lora` says.
+
+    The adapter is in float32 also where the base is in 16 bits, in which most steps' updates would round to nothing.
+    """
+    import torch
+    from peft import PeftModel, get_peft_model
+
+    from zoo.training.merge import load_base
+
+    quiet()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, threads() // taking_part().local))
+    torch.manual_seed(seed)
+    loaded = load_base(base, getattr(torch, dtype))
+    if adapter:
+        return PeftModel.from_pretrained(loaded, str(adapter), is_trainable=True).to(device())
     # Moved once it is made: a new adapter's numbers are then the same whatever it trains on.
-    return get_peft_model(base, lora).to(device())
+    return get_peft_model(loaded, lora).to(device())
 
 
 def device() -> str:

@@ -22,19 +22,27 @@ from zoo.training.batches import Layout
 from zoo.training.folded import Folded
 from zoo.training.loss import Batch, losses
 from zoo.training.rows import IGNORED
+from zoo.training.shares import Team
 
 COMPLETE = "complete.json"  # written last into a checkpoint; one without it was cut off by a kill
 
 
+class NoNumber(ZooError):
+    """The loss is none, in every process of the training."""
+
+
 class AnswerTrainer(Trainer):  # type: ignore[misc]
     """Trains on a `Layout` of rows. The loss of a step is the mean over its trained tokens, as in TRL's SFTTrainer, and,
-    times `choice_weight`, the mean choice loss of its questions."""
+    times `choice_weight`, the mean choice loss of its questions.
+
+    In a `team` every process runs one of these over its share of each step's rows; rank 0's alone leaves checkpoints."""
 
     control: Any
 
     def __init__(
         self, model: Any, args: TrainingArguments, rows: Sequence[Any], validation: Sequence[Any],
         layout: Layout, collator: Callable[[Sequence[Any]], Batch], callback: Watch, choice_weight: float, fold: bool,
+        team: Team | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             model=model, args=args, train_dataset=rows, eval_dataset=validation or None, data_collator=collator,
@@ -42,13 +50,14 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         )  # fmt: skip
         self.remove_callback(PrinterCallback)
         self.layout, self.validation, self.watch = layout, validation, callback
-        self.choice_weight = choice_weight
+        self.choice_weight, self.team = choice_weight, team
         self.folded = Folded(model) if fold else None
 
     def get_train_dataloader(self) -> Any:
-        return self.accelerator.prepare(
-            DataLoader(self.train_dataset, batch_sampler=self.layout.batches, collate_fn=self.data_collator)
-        )
+        batches, rows = self.layout.batches, self.train_dataset
+        if self.team:
+            batches = [[batch[i] for i in self.team.own([len(rows[n]) for n in batch])] for batch in batches]
+        return self.accelerator.prepare(DataLoader(rows, batch_sampler=batches, collate_fn=self.data_collator))
 
     def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> torch.Tensor:
         """One optimizer step's gradient, summed over its forward passes. Returns the step's loss."""
@@ -57,13 +66,17 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
             self.folded.refresh()
         parts: Batch = self._prepare_input(inputs)
         sizes = _sizes(parts)
+        if self.team:
+            sizes = self.team.totals(*sizes)
         total = torch.zeros((), device=self.args.device)
         for part in parts:
             loss = self.compute_loss(model, part, num_items_in_batch=sizes)
             self.accelerator.backward(loss)
             total += loss.detach()
+        if self.team:
+            total = self.team.add_up(total)
         if not torch.isfinite(total):
-            raise ZooError(
+            raise NoNumber(
                 f"The loss is {float(total)} at step {self.state.global_step + 1}; lower the learning_rate of the step "
                 "or set its dtype to float32."
             )
@@ -86,10 +99,14 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         size = self.args.eval_batch_size
         parts = [p for n in range(0, len(order), size) for p in self.data_collator(order[n : n + size])]
         sizes = _sizes(parts)
+        if self.team:
+            parts = [parts[i] for i in self.team.own([p["labels"].numel() for p in parts])]
         with self.watch.paused(), torch.no_grad():
             total = sum(
                 float(self.compute_loss(self.model, self._prepare_input(p), num_items_in_batch=sizes)) for p in parts
             )
+        if self.team:
+            total = self.team.total(total)
         metrics = {"eval_loss": total}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -97,25 +114,26 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         # A run that stopped early is resumed from the checkpoint before, and stops at the same step again.
-        if self.watch.stopped:
+        if self.watch.stopped or (self.team and not self.team.leads):
             return
         super()._save_checkpoint(model, trial)
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         write_atomic(folder / COMPLETE, json.dumps({"seconds": self.watch.seconds}))
 
 
-def _sizes(parts: Batch) -> tuple[int, int]:
+def _sizes(parts: Batch) -> tuple[int, ...]:
     """Trained tokens and questions."""
     return sum(int((p["labels"][:, 1:] != IGNORED).sum()) for p in parts), sum(int(p["questions"]) for p in parts)
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
-    """Shows progress, keeps the adapter with the lowest validation loss, and stops when it no longer falls.
+    """Shows progress, keeps the adapter with the lowest validation loss (in no folder, nothing), and stops when it no
+    longer falls.
 
     All it decides by is in the trainer's log, which checkpoints carry, so a resumed run decides the same.
     """
 
-    def __init__(self, bar: Progress, layout: Layout, best: Path, patience: int, seconds: float) -> None:
+    def __init__(self, bar: Progress, layout: Layout, best: Path | None, patience: int, seconds: float) -> None:
         self.bar, self.layout, self.best, self.patience = bar, layout, best, patience
         self.seconds, self.stopped = seconds, False
         self._last, self._since = time.monotonic(), seconds
@@ -149,7 +167,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def on_evaluate(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
         losses = validation_losses(state.log_history)
         step = best_step(losses)
-        if step == state.global_step:
+        if self.best and step == state.global_step:
             _save_best(model, self.best / f"step-{step}")
         if sum(s > step for s, _ in losses) >= self.patience:
             self.stopped = control.should_training_stop = True
