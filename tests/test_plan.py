@@ -29,7 +29,7 @@ def test_a_plan_without_weights_says_what_they_take_and_asks_nobody_for_them(tmp
         where = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1"}
         entries = json.loads(planned(tmp_path / "ws", "--json", **where).stdout)["plan"]
         assert hub.log == []
-    assert [(e["fingerprint"], e["cached"]) for e in entries] == [(None, False)] * 5
+    assert [(e["fingerprint"], e["cached"]) for e in entries] == [(None, False)] * 6
     assert [w["role"] for w in entries[0]["weights"]] == ["base", "embedder"]
     assert entries[0]["weights"][0]["download_mb"] == 93
     assert all("weights" not in e for e in entries[1:])
@@ -46,7 +46,7 @@ def test_a_plan_is_sentences_for_people(tmp_path, args):
     text = "\n".join(lines)
     assert not any(ugly in text for ugly in ("None", "{", "}", "[", "_mb"))
     assert [line.partition(":")[0] for line in lines] == [
-        "weights", "weights", "ingest", "annotate", "finetune", "evaluate", "release", "in all",
+        "weights", "weights", "ingest", "annotate", "pretrain", "finetune", "evaluate", "release", "in all",
     ]  # fmt: skip
     assert "27 documents" in text and "293 seeds" in text and "at most 16 calls" in text
     assert "about 93 MB to download" in text

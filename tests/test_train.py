@@ -22,7 +22,7 @@ from zoo.report import write_report
 
 SMALL = (
     "ingest.passage_tokens=800", "annotate.duplicate=1.0", "annotate.max_calls=8", "annotate.local_answer_tokens=16",
-    "finetune.epochs=1", "finetune.max_tokens=30000", "finetune.checkpoint_every=3", "evaluate.few_shot=1",
+    "pretrain.max_tokens=9000", "finetune.epochs=1", "finetune.max_tokens=30000", "finetune.checkpoint_every=3", "evaluate.few_shot=1",
     "evaluate.max_generated_tokens=4", "evaluate.bootstrap=200", "release.override_gate=true",
     "evaluate.limit={healthcare_exam: 6, healthcare_exam_open: 6, healthcare_exam_cot: 3, general: 12}",
 )  # fmt: skip
@@ -77,7 +77,9 @@ def whole(models: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
 def test_it_ends_in_a_release_that_can_be_loaded(whole):
     workspace, result = whole
     assert (result["domain"], result["version"], result["gate"]) == ("healthcare", "0.1.0", "overridden")
-    assert [s["step"] for s in result["steps"]] == ["ingest", "annotate", "finetune", "evaluate", "release"]
+    assert [s["step"] for s in result["steps"]] == [
+        "ingest", "annotate", "pretrain", "finetune", "evaluate", "release",
+    ]  # fmt: skip
     card = (Path(result["folder"]) / "README.md").read_text()
     assert "Released against the gate's advice" in card and "| sample | Apache-2.0 | person |" in card
     assert "embedder: embedder\n" in card and Path(result["folder"]) == Path(result["artifact"])
