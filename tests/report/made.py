@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Made:
 
     def __init__(self, root: Path) -> None:
         self.workspace = Workspace(root)
-        self.planned = ["ingest", "annotate", "finetune", "evaluate", "release"]
+        self.planned = ["ingest", "annotate", "pretrain", "finetune", "evaluate", "release"]
         recipe = load_recipe("laptop").model_dump(mode="json")
         self.track = Track(self.workspace, "healthcare", "Health & <em>care</em>", recipe, self.planned)
 
@@ -106,6 +107,15 @@ class Made:
         self.leave("annotate", {
             "asked": 30, "kept": KEPT, "rejected": REASONS, "calls": 64, "cached": 4, "cost": None, "tokens": {"in": 9000, "out": 800},
             "by_origin": {"document": KEPT - 1, "person": 1}, "teacher": teacher.model, "stopped": "the budget was reached",
+        })  # fmt: skip
+
+    def pretrain(self) -> None:
+        noise = random.Random(0)
+        curve = [{"step": n, "tokens": 1024 * n, "loss": 2.4 + n**-0.5 + noise.gauss(0, 0.15)} for n in range(1, 201)]
+        write_rows(self.folder("pretrain") / "curve.jsonl", curve)
+        self.leave("pretrain", {
+            "tokens": 204_800, "loss": {"first": 3.1, "last": 2.5}, "perplexity": {"before": 16.0, "after": 12.0},
+            "replay_perplexity": {"before": 20.0, "after": 20.5},
         })  # fmt: skip
 
     def finetune(self) -> None:

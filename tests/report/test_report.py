@@ -88,8 +88,9 @@ def test_every_suite_has_its_interval_on_one_scale_with_zero(page):
 
 
 def test_the_loss_curve_leaves_out_what_is_not_a_number_and_says_so(page):
-    section = page.get_element_by_id("loss")
-    points = section.xpath(".//*[local-name()='polyline'][@class='raw']")[0].get("points").split()
+    section = page.get_element_by_id("training")
+    assert [h.text for h in section.findall("h3")] == ["pretrain", "finetune"]
+    points = section.xpath(".//*[local-name()='polyline'][@class='raw']")[1].get("points").split()
     assert len(points) == 39 and "nan" not in " ".join(points)
     assert len(section.xpath(".//*[local-name()='circle']")) == 1
     assert "From 2.500 to 0.080" in words(section) and "Steps without a finite loss: 1." in words(section)

@@ -67,6 +67,7 @@ def fit(
 ) -> Trained:  # fmt: skip
     """Trains the peft `model` on `layout`, leaving checkpoints in the step's work folder and going on from them."""
     from zoo.training import trainer as t
+    from zoo.training.events import Curves
 
     settings: TrainingSettings = job.settings
     checkpoints, best = job.work / "checkpoints", job.work / "best"
@@ -84,7 +85,11 @@ def fit(
         trainer = t.AnswerTrainer(
             model, arguments, rows, validation, layout, collator, watch, goal.choice_loss, fold
         )  # fmt: skip
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        trainer.add_callback(curves := Curves(job.folder, layout, watch))
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            curves.close()
     if trainer.folded:
         # The last step's update, or a whole checkpoint's after which no step was left.
         trainer.folded.refresh()
