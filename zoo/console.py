@@ -72,7 +72,7 @@ class Progress:
             self.advance()
 
     def _show(self, now: float) -> None:
-        if now - self._said >= self.every_s:
+        if now - self._said >= self.every_s and self.done != self.total:
             self._said = now
             tell(self.line())
 

@@ -16,6 +16,7 @@ HOSTILE = (
     "<script>document.title='owned'</script> A dose of 5 < 10 mg & more.\n\n"
     "</blockquote></style><img src=x onerror=alert(1)> \u202eReversed {{ 7 * 7 }} tail. " + "unbroken" * 40
 )
+LONG = "It begins here. " + "Nothing is said. " * 80 + "Plain text of the second passage." + " Nothing more." * 80
 QUOTES = ("A dose of 5 < 10 mg & more.", "10 mg & more.\n\n</blockquote></style><img src=x onerror=alert(1)>")
 REASONS = {"cut_off": 14, "quote_not_in_passage": 3, "<b>odd</b>": 1}
 KEPT = 23
@@ -65,7 +66,7 @@ class Made:
 
     def ingest(self) -> None:
         document = "sample/<u>a</u>.md"
-        texts = [HOSTILE, "Plain text of the second passage."]
+        texts = [HOSTILE, LONG]
         write_rows(self.folder("ingest") / "passages.jsonl", [
             Passage(id=f"{document}#{n}", document=document, text=t, start=0, end=len(t), title="T > <u>", page=n + 1)
             for n, t in enumerate(texts)
