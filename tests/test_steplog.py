@@ -51,6 +51,7 @@ def test_what_a_step_says_stands_in_its_log_and_in_no_other(tmp_path, capsys):
         warnings.warn("the file is odd", UserWarning, stacklevel=1)
         logging.getLogger("some.library").warning("slow %s", "disk")
         logging.getLogger("some.library").info("chatter")
+        logging.getLogger("datasets.load").warning("an old set")
 
     say("before")
     artifact = ran(tmp_path, work)
@@ -58,7 +59,11 @@ def test_what_a_step_says_stands_in_its_log_and_in_no_other(tmp_path, capsys):
     first, *said, last = lines(tmp_path)
     assert re.fullmatch(r"ingest: [0-9a-f]{16}", first) and re.fullmatch(r"ingest: done in \d+ s", last)
     assert said[:2] == ["  two", "  lines"] and said[2].startswith("  files read: 2 of 2 in ")
-    assert said[3:] == ["  warning: UserWarning: the file is odd", "  warning: some.library: slow disk"]
+    assert said[3:] == [
+        "  warning: UserWarning: the file is odd",
+        "  warning: some.library: slow disk",
+        "  warning: datasets.load: an old set",
+    ]
     assert artifact.changed_files() == [] and "ingest.log" in artifact.record["files"]
     assert last in capsys.readouterr().err
 

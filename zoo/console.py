@@ -50,9 +50,14 @@ class Progress:
     def __init__(self, what: str, total: int | None, unit: str) -> None:
         self.what, self.total, self.unit = what, total, unit
         self.done, self.note = 0, ""
-        self._start = self._said = time.monotonic()
         self._share = 0.0
-        self._marks = deque([(self._start, 0, 0.0)])  # (when, done, share), a second or more apart
+        self._said = time.monotonic()
+        self.begin()
+
+    def begin(self) -> None:
+        """The work begins only now: what came before, such as loading a model, is in no rate."""
+        self._first = (time.monotonic(), self.done, self._share)
+        self._marks = deque([self._first])  # (when, done, share), a second or more apart
 
     def advance(self, n: int = 1, note: str = "", share: float | None = None) -> None:
         self.done += n
@@ -93,12 +98,12 @@ class Progress:
         """For example: `  files read: 12 of 30 in 8.0 s, 1.5 files/s, 12 s left`."""
         of = f" of {self.total}" if self.total is not None else ""
         left = f"{self.left} left" if self.left else ""
-        parts = [f"{self.done}{of} in {duration(time.monotonic() - self._start)}", self.rate, left, self.note]
+        parts = [f"{self.done}{of} in {duration(time.monotonic() - self._first[0])}", self.rate, left, self.note]
         return f"  {self.what}: {', '.join(p for p in parts if p)}"
 
     def close(self) -> None:
         """Says how it ended, also where it broke off: its rate is that of the whole."""
-        self._marks = deque([(self._start, 0, 0.0)])
+        self._marks = deque([self._first])
         say(self.line())
 
 

@@ -17,6 +17,7 @@ from zoo.console import heard
 from zoo.errors import ZooError, kind_and_line
 
 _SECRETS = ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+_APART = ("transformers", "huggingface_hub", "datasets", "lm_eval")  # libraries that keep their records from the root
 _SHORTEST = 8  # characters; shorter ones are placeholders as local servers want them, and may be any word
 _PATH = re.compile(r"(?<![\w.:/<>~-])/(?:[^\s/'\"]+/)+([^\s/'\"]+)")
 _USER = re.compile(r"(?<=://)[^\s/@]+@")
@@ -80,23 +81,27 @@ def _warnings(log: StepLog) -> Iterator[None]:
         log.write(f"  warning: {category.__name__}: {message}")
         shown(message, category, *more, **also)
 
-    handler = _Handler(log)
+    handlers = {name: _Handler(log, name) for name in ("", *_APART)}
     warnings.showwarning = show
-    logging.getLogger().addHandler(handler)
+    for name, handler in handlers.items():
+        logging.getLogger(name).addHandler(handler)
     try:
         yield
     finally:
-        logging.getLogger().removeHandler(handler)
+        for name, handler in handlers.items():
+            logging.getLogger(name).removeHandler(handler)
         if warnings.showwarning is show:
             warnings.showwarning = shown
 
 
 class _Handler(logging.Handler):
-    def __init__(self, log: StepLog) -> None:
+    def __init__(self, log: StepLog, of: str) -> None:
         super().__init__(logging.WARNING)
-        self.log = log
+        self.log, self.of = log, of
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self.of and logging.getLogger(self.of).propagate:  # it comes to the root's handler too
+            return
         self.log.write(f"  {record.levelname.lower()}: {record.name}: {record.getMessage()}")
         # Python shows a record that no handler takes, and this one must not change that.
         if not self._others(record.name) and logging.lastResort:
@@ -105,7 +110,7 @@ class _Handler(logging.Handler):
     def _others(self, name: str) -> bool:
         logger: logging.Logger | None = logging.getLogger(name)
         while logger:
-            if any(h is not self for h in logger.handlers):
+            if any(not isinstance(h, _Handler) for h in logger.handlers):
                 return True
             logger = logger.parent if logger.propagate else None
         return False

@@ -33,7 +33,9 @@ def embedded(
             before = bar.done
             path = folder / f"{digest_text(chr(0).join([model, *chunk]))[:24]}.npy"
             if not path.is_file():
-                embed = embed or load(bar.advance)
+                if embed is None:
+                    embed = load(bar.advance)
+                    bar.begin()
                 part = path.with_suffix(".part.npy")
                 np.save(part, _checked(embed(chunk), len(chunk)))
                 part.replace(path)

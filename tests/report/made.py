@@ -113,6 +113,7 @@ class Made:
     def pretrain(self) -> None:
         noise = random.Random(0)
         curve = [{"step": n, "tokens": 1024 * n, "loss": 2.4 + n**-0.5 + noise.gauss(0, 0.15)} for n in range(1, 201)]
+        curve[99]["loss"] = 14.5
         write_rows(self.folder("pretrain") / "curve.jsonl", curve)
         self.leave("pretrain", {
             "tokens": 204_800, "loss": {"first": 3.1, "last": 2.5}, "perplexity": {"before": 16.0, "after": 12.0},

@@ -142,10 +142,10 @@ def folded(whole: Pieces) -> Pieces:
         return [(_head("".join(text for text, _ in whole), 2 * AROUND) + " …", False)]
     out: Pieces = []
     for n, (text, quoted) in enumerate(whole):
-        head = _head(text, AROUND) if n else ""
-        tail = _tail(text, AROUND) if n + 1 < len(whole) else ""
+        head = f"{_head(text, AROUND)} " if n else ""
+        tail = f" {_tail(text, AROUND)}" if n + 1 < len(whole) else ""
         fits = quoted or len(text) <= len(head) + len(tail)
-        out.append((text if fits else f"{head} … {tail}".strip(), quoted))
+        out.append((text if fits else f"{head}…{tail}", quoted))
     return out
 
 

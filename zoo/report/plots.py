@@ -13,6 +13,7 @@ from markupsafe import Markup
 from zoo.report.wording import number, signed, words
 
 _MOST_POINTS = 400
+_USUAL = 0.98  # of the steps, which the scale of a curve is made for
 
 
 def share(part: int, whole: int) -> Markup:
@@ -80,18 +81,20 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 def curve(rows: Sequence[dict[str, Any]]) -> Markup:
     """Training loss by tokens: each step faint, the mean of the last tenth of steps strong, validation with a mark at
-    each. `rows` have `tokens` and, where taken, `loss` and `validation_loss`; what is not finite is left out."""
+    each. `rows` have `tokens` and, where taken, `loss` and `validation_loss`; what is not finite is left out. The few
+    steps that lie far above all others are cut off at the top, which says so: they would press the rest flat."""
     steps = [(r["tokens"], r["loss"]) for r in rows if math.isfinite(r.get("loss", math.nan))]
     checks = [(r["tokens"], r["validation_loss"]) for r in rows if math.isfinite(r.get("validation_loss", math.nan))]
     if not steps:
         return Markup("")
     right = max(x for x, _ in (*steps, *checks)) or 1
-    marks, low, top = _scale([y for _, y in (*steps, *checks)])
     smooth = _trailing([y for _, y in steps])
+    usual = sorted(y for _, y in steps)[: max(1, round(_USUAL * len(steps)))]
+    marks, low, top = _scale([*usual, *smooth, *(y for _, y in checks)])
 
     def height(value: float) -> float:
         """In percent from the top."""
-        return 100 - 100 * (value - low) / (top - low)
+        return max(0.0, 100 - 100 * (value - low) / (top - low))
 
     lines = [
         ("raw", _thin(steps)), ("mean", _thin([(x, y) for (x, _), y in zip(steps, smooth, strict=True)])), ("checks", checks),
@@ -111,6 +114,9 @@ def curve(rows: Sequence[dict[str, Any]]) -> Markup:
         Markup('<text class="x" x="{:.2f}%" y="100%" dy="18">{}</text>').format(100 * t / right, _thousands(t))
         for t in ticks(0.0, float(right), 4)
     ]
+    if above := [y for _, y in steps if y > top]:
+        said = f"{len(above)} higher, up to {number(max(above))}"
+        grid.append(Markup('<text class="y" x="100%" y="0" dy="-6">{}</text>').format(said))
     return Markup(
         '<svg class="curve" role="img" aria-label="Loss over {right} tokens, from {first} to {last}">{under}'
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">{lines}</svg>{over}</svg>'

@@ -271,6 +271,7 @@ def _without_duplicates(job: Job, work: Work) -> list[Example]:
     suites = suite_questions(job.run)
     with progress("questions compared", len(suites) + len(work.candidates)) as bar:
         embed = load_embedder(job.run.embedder.folder, bar.advance)
+        bar.begin()
         found = duplicates([key for _, key in work.candidates], suites, job.settings.duplicate, embed)
     kept: list[Example] = []
     for (example, _), same in zip(work.candidates, found, strict=True):

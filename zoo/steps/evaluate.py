@@ -76,6 +76,10 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     return {"suites": counts, "requests": requests, "seconds": round(seconds), "note": note}
 
 
+def _shots(n: int) -> str:
+    return f" ({n} shot{'s' if n > 1 else ''})" if n else ""
+
+
 class _Table:
     """The suites with their items and shots, and what has been measured so far."""
 
@@ -135,7 +139,7 @@ class _Table:
             (c, s.id) for c in (ZERO_SHOT, FEW_SHOT, MODEL) for s in self.suites if c != FEW_SHOT or self.shots[s.id]
         ]
         at = every.index((contestant, suite.id)) + 1
-        return f"{at}/{len(every)} {suite.id}, {contestant.replace('_', '-')}{f' ({shots} shots)' if shots else ''}"
+        return f"{at}/{len(every)} {suite.id}, {contestant.replace('_', '-')}{_shots(shots)}"
 
     def outcomes(self, suite: Suite) -> dict[str, Outcome]:
         """By contestant, the trivial one included."""
