@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +20,7 @@ import zoo as package
 from tests.fakes.hub import READ, WRITE, FakeHub, Fault, serving
 from tests.fakes.models import tiny_weights
 from tests.steps.test_release import FINETUNED, GOOD, Case
-from zoo.artifact import Artifact, digest_file
+from zoo.artifact import Artifact, digest_file, finish
 
 REPO = "clinic/tiny-srm"
 
@@ -128,6 +130,20 @@ def test_a_release_goes_to_the_hub_and_comes_back_the_same_elsewhere(case, hub, 
     model = package.load(f"{REPO}@0.1.0", other.workspace)
     assert (model.domain.name, model.version) == ("healthcare", "0.1.0")
     assert isinstance(model.respond("Which drug?", max_tokens=2), str)
+
+
+def test_the_megabytes_that_go_up_are_counted(case, hub, maker):
+    release, _ = case.release(GOOD)
+    large = release.folder / "model-00002.safetensors"
+    large.write_bytes(bytes(25_000_000))
+    finish(release.folder, release.record)
+    process = maker.start("publish", "medical", "--to", REPO)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert re.search(r"  MB uploaded: (2[5-9]) of \1 in .* MB/s", err)
+    (commit,) = [files for files in hub.repos[REPO].commits.values() if large.name in files]
+    assert digest_file(large) == hashlib.sha256(commit[large.name]).hexdigest()
+    assert "model.safetensors" in commit and len(hub.repos[REPO].commits) == 2
 
 
 def test_the_adapter_goes_along_only_if_it_fits_the_hubs_base(case, hub, maker):

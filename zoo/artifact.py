@@ -22,6 +22,7 @@ from zoo.errors import ZooError
 
 R = TypeVar("R", bound=BaseModel)
 RECORD = "record.json"
+EVENTS = "tensorboard"  # training curves as TensorBoard reads them
 WORK = "work"  # a step's unfinished state lives here, and is removed when the step is done
 _PLACES = ("folder", "items", "files")  # of a step's result
 _PACKAGES = (
@@ -150,8 +151,15 @@ class Artifact:
 
 
 def content_of(files: dict[str, dict[str, Any]]) -> str:
-    """One digest over a record's `files` but logs."""
-    return digest_text(canonical({n: f["sha256"] for n, f in files.items() if not n.endswith(".log")}))
+    """One digest over a record's `files` but those that hold times: logs and TensorBoard's events."""
+    timed = (".log", f"{EVENTS}/")
+    counted = {n: f["sha256"] for n, f in files.items() if not (n.endswith(timed[0]) or n.startswith(timed[1]))}
+    return digest_text(canonical(counted))
+
+
+def log_name(step: str) -> str:
+    """The file of an artifact in which what its step said stands."""
+    return f"{step}.log"
 
 
 def pretty(data: Any) -> str:

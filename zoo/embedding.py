@@ -15,8 +15,9 @@ Embed = Callable[[list[str]], "np.ndarray[Any, Any]"]
 """Texts to float32 vectors of length 1, one a row."""
 
 
-def load_embedder(folder: Path) -> Embed:
+def load_embedder(folder: Path, done: Callable[[int], None] | None = None) -> Embed:
     """The model in `folder`, on the GPU if there is one. It is read from there alone, whatever is cached elsewhere.
+    `done` is told how many texts each batch was, as it is done.
 
     Raises ZooError where sentence-transformers cannot read it.
     """
@@ -28,6 +29,10 @@ def load_embedder(folder: Path) -> Embed:
         raise ZooError(
             f"The embedder in {folder} cannot be loaded ({first_line(e)}); name another with --set ingest.embedder=FOLDER."
         ) from e
+
+    if done:
+        # What comes out of the model's last module is one batch, a row a text.
+        model[-1].register_forward_hook(lambda module, given, out: done(len(out["sentence_embedding"])))
 
     def embed(texts: list[str]) -> np.ndarray[Any, Any]:
         import numpy as np

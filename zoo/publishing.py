@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from zoo.artifact import RECORD, Artifact, Workspace, content_of, pretty
-from zoo.console import say
+from zoo.console import Progress, progress, say
 from zoo.errors import RequestError, ZooError
 from zoo.hub import asking, published, repository, repository_of
 from zoo.library import load_domain
 from zoo.releases import find_release, read_reference
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import CommitOperationAdd, HfApi
 
 _ADAPTER = "adapter/"
+_MB = 10**6
+_LARGE = 20 * _MB  # a file from here on goes up by itself, so that it can be counted when it has gone
 # What a repository that was just made on the Hub's page may hold.
 _BLANK = {".gitattributes", "README.md", "LICENSE"}
 
@@ -146,7 +150,7 @@ def _upload(
     api: HfApi, repo: str, artifact: Artifact, bundle: Bundle, remote: Remote | None, old: set[str]
 ) -> str:  # fmt: skip
     """The commit. One commit, on the head that was looked at: nobody ever sees half a release or a mix of two."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+    from huggingface_hub import CommitOperationDelete
 
     result = artifact.result
     sizes = [f.stat().st_size if isinstance(f, Path) else len(f.encode()) for f in bundle.files.values()]
@@ -156,16 +160,57 @@ def _upload(
         say(f"  released against the gate's advice, as its card says: {'; '.join(result['reasons'])}")
     if bundle.left_out:
         say("  without adapter/: it fits only the weights that it was trained on, which are not the Hub's own files")
-    operations: list[CommitOperationAdd | CommitOperationDelete] = [
-        CommitOperationAdd(n, f if isinstance(f, Path) else f.encode()) for n, f in bundle.files.items()
-    ]
     gone = sorted((old & remote.names) - bundle.files.keys()) if remote else []
-    operations += [CommitOperationDelete(n) for n in gone]
     gate = "; ".join([f"Gate: {result['gate']}", *result["reasons"]])
-    done = api.create_commit(
-        repo, operations, commit_message=name, commit_description=gate, parent_commit=remote.head if remote else None
-    )
+    with progress("MB uploaded", sum(sizes) // _MB) as bar:
+        sent = _Sent(bar)
+        additions = [_addition(n, f if isinstance(f, Path) else f.encode(), sent) for n, f in bundle.files.items()]
+        for addition, size in zip(additions, sizes, strict=True):
+            if size >= _LARGE:
+                api.preupload_lfs_files(repo, [addition])
+                sent.at(addition.path_in_repo, size)
+        done = api.create_commit(
+            repo, [*additions, *(CommitOperationDelete(n) for n in gone)], commit_message=name, commit_description=gate,
+            parent_commit=remote.head if remote else None,
+        )  # fmt: skip
+        for file, size in zip(bundle.files, sizes, strict=True):
+            sent.at(file, size)
     return done.oid
+
+
+class _Sent:
+    """How much of each file has gone up."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+        self._bytes: dict[str, int] = {}
+
+    def at(self, name: str, position: int) -> None:
+        self._bytes[name] = position
+        self.bar.advance(sum(self._bytes.values()) // _MB - self.bar.done)
+
+
+def _addition(name: str, content: Path | bytes, sent: _Sent) -> CommitOperationAdd:
+    """A file of a commit. Where the library reads it in this process (it hands most large ones to its own uploader, of
+    which only the end is heard), `sent` is told how far it has read."""
+    from huggingface_hub import CommitOperationAdd
+
+    class Counted(CommitOperationAdd):
+        @contextmanager
+        def as_file(self, with_tqdm: bool = False) -> Iterator[BinaryIO]:
+            with super().as_file(with_tqdm) as file:
+                if with_tqdm and isinstance(content, Path):  # it is read to be sent, and not for its digest
+                    read: Any = file.read
+
+                    def counted(size: int | None = -1) -> bytes:
+                        data: bytes = read(size)
+                        sent.at(name, file.tell())
+                        return data
+
+                    file.read = counted  # type: ignore[method-assign]
+                yield file
+
+    return Counted(name, content)
 
 
 def _tag(api: HfApi, repo: str, version: str, commit: str) -> None:

@@ -19,12 +19,13 @@ from typing import Any
 
 from zoo.artifact import RECORD, WORK, Artifact, Workspace, fingerprint, finish
 from zoo.config import Options, Recipe
-from zoo.console import say
+from zoo.console import say, tell
 from zoo.errors import ReleaseRefused, RequestError, ZooError, unknown
 from zoo.lastrun import Track
 from zoo.library import Domain, load_domain, load_recipe
 from zoo.lock import alone
 from zoo.memory import Peak
+from zoo.steplog import step_log
 from zoo.strict import Strict, identity_of
 from zoo.weights import NotOnDisk, Weights, require_usable, resolve_base, resolve_embedder
 from zoo.workspace import require_writable
@@ -207,19 +208,23 @@ def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact,
 def _make(job: Job, name: str, known: dict[str, Any]) -> Artifact:
     """Runs the step and leaves its record. Its folder is this process's alone until its work is cleared away too."""
     run, step = job.run, job.step
-    say(f"{step.name}: {name}")
     started, began, peak = datetime.now(UTC), time.monotonic(), Peak()
-    result = step.run(job)
+    with step_log(job.folder, step.name, run.workspace.root) as log:
+        say(f"{step.name}: {name}{', going on after an earlier run' if log.again else ''}")
+        result = step.run(job)
+        seconds = round(time.monotonic() - began, 2)
+        # Its last line: from here on the file has the digest that the record names.
+        log.write(done := f"{step.name}: done in {seconds:.0f} s")
     inputs = {n: {"fingerprint": a.record["fingerprint"], "content": a.content} for n, a in job.inputs.items()}
     record = {
         "step": step.name, "domain": run.domain.name, "fingerprint": name, "identity": known,
         "config": getattr(run.recipe, step.name).model_dump(mode="json"), "inputs": inputs, "result": result,
         "seed": run.recipe.seed, "started": started.isoformat(), "ended": datetime.now(UTC).isoformat(),
-        "seconds": round(time.monotonic() - began, 2), "peak_memory_mb": peak.mb, "peak_memory_of": peak.of,
+        "seconds": seconds, "peak_memory_mb": peak.mb, "peak_memory_of": peak.of,
     }  # fmt: skip
     artifact = finish(job.folder, record)
     shutil.rmtree(job.folder / WORK, ignore_errors=True)
-    say(f"{step.name}: done in {record['seconds']:.0f} s")
+    tell(done)
     return artifact
 
 

@@ -17,24 +17,30 @@ if TYPE_CHECKING:
 _CHUNK = 1024
 
 
-def embedded(texts: Iterable[str], load: Callable[[], Embed], folder: Path, model: str) -> np.ndarray[Any, Any]:
-    """(n, dim) float32 of length 1, a row a text. `load` gives the embedder, called only if a chunk is missing."""
+def embedded(
+    texts: Iterable[str], count: int, load: Callable[[Callable[[int], None]], Embed], folder: Path, model: str
+) -> np.ndarray[Any, Any]:
+    """(count, dim) float32 of length 1, a row a text. `load` gives the embedder, called only if a chunk is missing, with
+    what the embedder tells of the texts that it has done."""
     import numpy as np
 
     folder.mkdir(parents=True, exist_ok=True)
     found: list[np.ndarray[Any, Any]] = []
     embed: Embed | None = None
     remaining = iter(texts)
-    with progress("passages embedded") as bar:
+    with progress("passages embedded", count) as bar:
         while chunk := list(islice(remaining, _CHUNK)):
+            before = bar.done
             path = folder / f"{digest_text(chr(0).join([model, *chunk]))[:24]}.npy"
             if not path.is_file():
-                embed = embed or load()
+                if embed is None:
+                    embed = load(bar.advance)
+                    bar.begin()
                 part = path.with_suffix(".part.npy")
                 np.save(part, _checked(embed(chunk), len(chunk)))
                 part.replace(path)
             found.append(np.load(path))
-            bar.advance(len(chunk))
+            bar.advance(before + len(chunk) - bar.done)
     return np.concatenate(found) if found else np.zeros((0, 1), dtype=np.float32)
 
 

@@ -132,7 +132,7 @@ def trl_best(
 def ours(base: Path, rows: Sequence[Shared], settings: TrainingSettings, folder: str) -> tuple[dict[str, float], float]:
     layout = lay(rows, settings)
     args = arguments(settings, Path(folder), len(layout.batches), 0, 0)
-    watch = Watch(Progress("tokens", layout.tokens[-1]), layout, Path(folder), 1, 0.0)
+    watch = Watch(Progress("tokens", layout.tokens[-1], "tokens"), layout, Path(folder), 1, 0.0)
     collator = Collator(0, settings.pass_tokens)
     trainer = AnswerTrainer(adapted(base), args, rows, [], layout, collator, watch, 0.0, fold=True)
     with torch.no_grad():

@@ -122,7 +122,8 @@ def test_attention_that_cannot_be_masked_goes_to_lm_eval(
     monkeypatch.setattr(type(ours), "_plain", property(lambda self: False))
     asked = likelihoods(ours, contexts(ours, False), OPTIONS)
     assert ours.loglikelihood(asked) == theirs.loglikelihood(asked, disable_tqdm=True)
-    assert "one option at a time" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "one option at a time" in said and f"  evaluated: {len(asked)} of {len(asked)} in " in said
 
 
 def test_nothing_shared_and_one_inside_another(models: tuple[Any, Any]) -> None:

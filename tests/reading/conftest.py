@@ -88,7 +88,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fake_embedder(folder: Path) -> Callable[[list[str]], Any]:
+def fake_embedder(folder: Path, done: Any = None) -> Callable[[list[str]], Any]:
     """Vectors by which words a text has: near texts are those that share words."""
     import numpy as np
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ HOSTILE = (
     "<script>document.title='owned'</script> A dose of 5 < 10 mg & more.\n\n"
     "</blockquote></style><img src=x onerror=alert(1)> \u202eReversed {{ 7 * 7 }} tail. " + "unbroken" * 40
 )
+LONG = "It begins here. " + "Nothing is said. " * 80 + "Plain text of the second passage." + " Nothing more." * 80
 QUOTES = ("A dose of 5 < 10 mg & more.", "10 mg & more.\n\n</blockquote></style><img src=x onerror=alert(1)>")
 REASONS = {"cut_off": 14, "quote_not_in_passage": 3, "<b>odd</b>": 1}
 KEPT = 23
@@ -41,7 +43,7 @@ class Made:
 
     def __init__(self, root: Path) -> None:
         self.workspace = Workspace(root)
-        self.planned = ["ingest", "annotate", "finetune", "evaluate", "release"]
+        self.planned = ["ingest", "annotate", "pretrain", "finetune", "evaluate", "release"]
         recipe = load_recipe("laptop").model_dump(mode="json")
         self.track = Track(self.workspace, "healthcare", "Health & <em>care</em>", recipe, self.planned)
 
@@ -64,7 +66,7 @@ class Made:
 
     def ingest(self) -> None:
         document = "sample/<u>a</u>.md"
-        texts = [HOSTILE, "Plain text of the second passage."]
+        texts = [HOSTILE, LONG]
         write_rows(self.folder("ingest") / "passages.jsonl", [
             Passage(id=f"{document}#{n}", document=document, text=t, start=0, end=len(t), title="T > <u>", page=n + 1)
             for n, t in enumerate(texts)
@@ -106,6 +108,16 @@ class Made:
         self.leave("annotate", {
             "asked": 30, "kept": KEPT, "rejected": REASONS, "calls": 64, "cached": 4, "cost": None, "tokens": {"in": 9000, "out": 800},
             "by_origin": {"document": KEPT - 1, "person": 1}, "teacher": teacher.model, "stopped": "the budget was reached",
+        })  # fmt: skip
+
+    def pretrain(self) -> None:
+        noise = random.Random(0)
+        curve = [{"step": n, "tokens": 1024 * n, "loss": 2.4 + n**-0.5 + noise.gauss(0, 0.15)} for n in range(1, 201)]
+        curve[99]["loss"] = 14.5
+        write_rows(self.folder("pretrain") / "curve.jsonl", curve)
+        self.leave("pretrain", {
+            "tokens": 204_800, "loss": {"first": 3.1, "last": 2.5}, "perplexity": {"before": 16.0, "after": 12.0},
+            "replay_perplexity": {"before": 20.0, "after": 20.5},
         })  # fmt: skip
 
     def finetune(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from lxml import html
 
-from tests.report.made import HOSTILE, KEPT, QUOTES, REASONS, REFUSED, SUITES, Made
+from tests.report.made import HOSTILE, KEPT, LONG, QUOTES, REASONS, REFUSED, SUITES, Made
 from zoo.errors import ReleaseRefused, ZooError
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -88,11 +88,25 @@ def test_every_suite_has_its_interval_on_one_scale_with_zero(page):
 
 
 def test_the_loss_curve_leaves_out_what_is_not_a_number_and_says_so(page):
-    section = page.get_element_by_id("loss")
-    points = section.xpath(".//*[local-name()='polyline'][@class='raw']")[0].get("points").split()
+    section = page.get_element_by_id("training")
+    assert [h.text for h in section.findall("h3")] == ["pretrain", "finetune"]
+    points = section.xpath(".//*[local-name()='polyline'][@class='raw']")[1].get("points").split()
     assert len(points) == 39 and "nan" not in " ".join(points)
     assert len(section.xpath(".//*[local-name()='circle']")) == 1
     assert "From 2.500 to 0.080" in words(section) and "Steps without a finite loss: 1." in words(section)
+
+
+def test_continued_pretraining_has_its_curve_and_its_perplexities(page):
+    section = page.get_element_by_id("training")
+    raw, mean = (
+        section.xpath(f".//*[local-name()='polyline'][@class='{c}']")[0].get("points") for c in ("raw", "mean")
+    )
+    assert len(raw.split()) == len(mean.split()) == 200
+    labels = [t.text for t in section.find_class("curve")[0].find_class("y")]
+    assert labels.pop() == "1 higher, up to 14.5" and raw.split()[99].endswith(",0.00") and float(labels[-1]) < 5
+    assert float(labels[0]) > 0, "a loss that stays far from zero is shown from near its lowest on"
+    rows = [words(r) for r in section.xpath(".//tbody/tr")]
+    assert rows == ["held-out documents 16.00 12.00 −25.0%", "held-out general text 20.00 20.50 +2.5%"]
 
 
 def test_examples_stand_beside_their_passages_with_the_quotes_marked(page):
@@ -113,8 +127,10 @@ def test_every_reason_is_among_the_rejected_that_are_shown(page):
     shown = [words(a.find_class("reason")[0]) for a in articles]
     assert len(shown) == 10 and set(shown) == {"cut off", "quote not in passage", "<b>odd</b>"}
     first = articles[0]
-    assert [m.text for m in first.findall(".//mark")] == ["Plain text of the second"]
-    assert "Not in the passage Not there at all" in words(first)
+    short, whole = first.findall(".//blockquote")
+    assert [[m.text for m in quote.findall("mark")] for quote in (short, whole)] == [["Plain text of the second"]] * 2
+    assert whole.getparent().tag == "details" and whole.text_content() == LONG and len(short.text_content()) < 500
+    assert re.fullmatch(r"… .* said\. Plain text of the second passage\. Nothing more\. .* …", short.text_content())
 
 
 def test_rows_that_never_had_their_turn_did_not_train_the_model(page):

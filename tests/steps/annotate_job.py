@@ -90,7 +90,7 @@ def make(root: Path, passages: int, seeds: list[Example] | None = None, **change
     return finish(made, {"fingerprint": "made", "result": {"passages": len(rows)}})
 
 
-def fake_embedder(folder: Path) -> Callable[[list[str]], Any]:
+def fake_embedder(folder: Path, done: Any = None) -> Callable[[list[str]], Any]:
     """Vectors that are equal for equal texts and nearly orthogonal for others."""
     import numpy as np
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -55,14 +56,14 @@ def test_what_it_says_and_leaves(trained: Artifact) -> None:
     alone = sum(r["tokens"] for r in lines(trained, "rows.jsonl") if r["split"] == "train")
     assert result["read_once"] > 0 and (alone - result["read_once"]) * 2 == result["tokens"]
     assert result["seen"] == 40 and result["examples"] == {"train": 20, "validation": 4, "unseen": 0, "no_row": 0}
-    assert "⟦<think>" in trained.path("train.log").read_text()
+    assert "⟦<think>" in trained.path("finetune.log").read_text()
     assert not (trained.folder / "work").exists()
 
 
 def test_no_path_of_this_machine_is_left(trained: Artifact, base: Weights) -> None:
     for name in trained.record["files"]:
         if not name.endswith(".safetensors"):
-            text = trained.path(name).read_text()
+            text = trained.path(name).read_bytes().decode("utf-8", "replace")
             assert str(base.folder) not in text and str(trained.folder) not in text, name
     assert json.loads(trained.path("adapter/adapter_config.json").read_text())["base_model_name_or_path"] == base.name
 
@@ -114,6 +115,19 @@ def test_the_same_again_leaves_the_same_bytes(trained: Artifact, base: Weights, 
 KILLED = {"epochs": 6, "checkpoint_every": 3, "validate_every": 4, "learning_rate": 0.3, "patience": 5, "dropout": 0.1}
 
 
+def shown_as_its_curve(artifact: Artifact) -> None:
+    """TensorBoard's own reader finds in an artifact what its curve.jsonl has, each step once."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    reader = EventAccumulator(str(artifact.path("tensorboard")), size_guidance={"scalars": 0}).Reload()
+    rows = lines(artifact, "curve.jsonl")
+    for name in ("loss", "learning_rate", "tokens", "validation_loss"):
+        seen = [(e.step, e.value) for e in reader.Scalars(name)]
+        assert seen == [(r["step"], pytest.approx(r[name], rel=1e-6)) for r in rows if name in r]
+    speeds = reader.Scalars("tokens_per_second")
+    assert [e.step for e in speeds] == [r["step"] for r in rows] and all(e.value > 0 for e in speeds)
+
+
 def test_a_killed_run_goes_on_exactly(tmp_path: Path) -> None:
     def start(folder: Path) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "tests.steps.finetune_job", str(folder)]
@@ -138,10 +152,21 @@ def test_a_killed_run_goes_on_exactly(tmp_path: Path) -> None:
     resumed, said = finished(start(tmp_path / "killed"))
     assert "going on from step" in said
     assert whole.result["stopped"] == "early" and whole.result["validation"]["best_step"] < whole.result["steps"]
-    names = {n for n in whole.record["files"] if not n.endswith(".log")}
+    timed = (".log", "tensorboard/")
+    names = {n for n in whole.record["files"] if not n.endswith(timed[0]) and not n.startswith(timed[1])}
     assert {n: resumed.record["files"][n]["sha256"] for n in names} == {
         n: whole.record["files"][n]["sha256"] for n in names
     }
+    assert resumed.content == whole.content
+    for artifact, files in ((whole, 1), (resumed, 3)):
+        assert len([n for n in artifact.record["files"] if n.startswith("tensorboard/")]) == files
+        shown_as_its_curve(artifact)
+    log = resumed.path("finetune.log").read_text(encoding="utf-8").splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line) for line in log)
+    assert sum("going on after an earlier run" in line for line in log) == 2
+    assert sum("going on from step" in line for line in log) == 2
+    assert sum("tokens/s" in line for line in log) == 1, "the two killed runs said no closing line"
+    assert "finetune: done in" in log[-1] and str(tmp_path) not in "".join(log)
 
 
 def test_a_launcher_that_starts_one_process_changes_nothing(trained: Artifact, tmp_path: Path) -> None:
@@ -197,7 +222,7 @@ def test_too_few_validation_rows_train_too(base: Weights, tmp_path: Path) -> Non
     artifact = finetune(tmp_path, base, examples(8), settings(epochs=1))
     validation = artifact.result["validation"]
     assert validation["rows"] == 0 and "too few" in validation["skipped"]
-    assert "too few to stop early by" in artifact.path("train.log").read_text()
+    assert "too few to stop early by" in artifact.path("finetune.log").read_text()
 
 
 def test_a_loss_that_is_no_number_fails_the_step(base: Weights, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoTokenizer
 
 from tests.fakes.models import tiny_weights
@@ -81,6 +82,12 @@ def test_perplexity_of_held_out_documents_falls_and_the_counts_add_up(trained: t
     assert result["tokens"] <= 6000 and result["stopped"] == "max_tokens"
     curve = [json.loads(line) for line in trained[1].path("curve.jsonl").read_text().splitlines()]
     assert curve[-1]["tokens"] == result["tokens"] and curve[-1]["loss"] < curve[0]["loss"]
+    reader = EventAccumulator(str(trained[1].path("tensorboard"))).Reload()
+    for name in ("perplexity", "replay_perplexity"):
+        seen = [(e.step, e.value) for e in reader.Scalars(name)]
+        taken = ((0, "before"), (result["steps"], "after"))
+        assert seen == [(step, pytest.approx(result[name][when], rel=1e-6)) for step, when in taken]
+    assert [e.step for e in reader.Scalars("loss")] == [r["step"] for r in curve]
 
 
 def test_the_perplexity_after_is_that_of_the_adapter_it_leaves(base: Weights, tmp_path: Path) -> None:

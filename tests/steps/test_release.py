@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,18 @@ def test_a_good_model_becomes_a_version_with_its_files(case):
     )
     assert artifact.path("model.safetensors").stat().st_nlink == 2
     assert find_release(case.run.workspace, "medical@0.1.0")[2] == artifact
+
+
+def test_where_files_cannot_be_linked_they_are_copied_and_counted(case, monkeypatch, capsys):
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    monkeypatch.setattr(os, "link", refuse)
+    artifact, _ = case.release(GOOD)
+    source = case.root / "finetune" / "merged" / "model.safetensors"
+    copy = artifact.path("model.safetensors")
+    assert copy.read_bytes() == source.read_bytes() and copy.stat().st_ino != source.stat().st_ino
+    assert "  MB copied: 0 of 0 in " in capsys.readouterr().err
 
 
 def test_the_same_content_is_skipped_and_other_content_is_the_next_minor_version(case):

@@ -60,7 +60,7 @@ def ours(
 ) -> AnswerTrainer:
     rows = rows or token_rows()
     layout = Layout([list(range(len(rows)))], [sum(map(len, rows))], None)
-    watch = Watch(Progress("tokens", None), layout, folder / "best", 1, 0.0)
+    watch = Watch(Progress("tokens", None, "tokens"), layout, folder / "best", 1, 0.0)
     args = arguments(FinetuneSettings(), folder / "checkpoints", 1, 0, 0)
     return AnswerTrainer(model, args, shared(rows), [], layout, Collator(0, pass_tokens), watch, choice_weight, fold)
 

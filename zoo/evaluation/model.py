@@ -19,7 +19,7 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 from lm_eval.models.utils_hf import stop_sequences_criteria
 
 from zoo.attention import attends_to_all
-from zoo.console import progress, say
+from zoo.console import Progress, progress, say
 from zoo.evaluation.shared import Row, batches, beginning, lay_out, rows_of
 from zoo.output_layer import output_layer_at
 
@@ -29,7 +29,11 @@ _GENERATED_TOGETHER = 16_384  # tokens in the cache of one generating batch
 
 class Student(HFLM):  # type: ignore[misc]
     """lm-eval's Hugging Face model with shared contexts. Models whose attention cannot be masked by hand (recurrent
-    layers, sliding windows), and requests longer than the model, are scored by lm-eval's own code, and that is said."""
+    layers, sliding windows), and requests longer than the model, are scored by lm-eval's own code, and that is said.
+
+    `about` is what is being measured, for those who wait for it."""
+
+    about = "evaluated"
 
     def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> list[tuple[float, bool]]:
         return list(super().loglikelihood(requests, disable_tqdm=True))
@@ -41,14 +45,16 @@ class Student(HFLM):  # type: ignore[misc]
         longest = max((len(c) + len(o) for _, c, o in requests), default=0)
         if not self._plain or longest > self.max_length:
             say("  the model's attention or its length needs lm-eval's own scoring, one option at a time")
-            return list(super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs))
+            with progress(self.about, len(requests), "options") as bar:
+                self.cache_hook = _Counting(bar)
+                return list(super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs))
         asked: dict[tuple[int, ...], list[tuple[list[int], int]]] = {}
         for n, (_, context, continuation) in enumerate(requests):
             asked.setdefault(tuple(context), []).append((continuation, n))
         shared = beginning(list(asked))
         prefix = self._prefix(next(iter(asked))[:shared]) if shared else None
         answers: list[tuple[float, bool]] = [(0.0, False)] * len(requests)
-        with progress("questions scored", len(asked)) as bar:
+        with progress(self.about, len(asked), "questions") as bar:
             for batch in batches(rows_of(asked, shared), int(self.batch_size)):
                 self._score(batch, prefix, shared, answers)
                 bar.advance(sum(len(r.questions) for r in batch))
@@ -101,7 +107,7 @@ class Student(HFLM):  # type: ignore[misc]
         contexts = [self.tok_encode(r.args[0]) for r in requests]
         kinds = {str(r.args[1]): r.args[1] for r in requests}
         answers = [""] * len(requests)
-        with progress("answers written", len(requests)) as bar:
+        with progress(self.about, len(requests), "answers") as bar:
             for kind, kwargs in kinds.items():
                 mine = [n for n, r in enumerate(requests) if str(r.args[1]) == kind]
                 for batch, texts in self._generate_all([contexts[n] for n in mine], kwargs):
@@ -153,6 +159,16 @@ class Student(HFLM):  # type: ignore[misc]
         own = self.model.generation_config.eos_token_id
         own = own if isinstance(own, list) else [own] if own is not None else []
         return sorted({*own, self.eot_token_id})
+
+
+class _Counting:
+    """Stands where lm-eval keeps answers for later, which it tells of each as it comes."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+
+    def add_partial(self, *_: Any) -> None:
+        self.bar.advance()
 
 
 def load_student(folder: Path, batch_size: int) -> Student:

@@ -13,7 +13,9 @@ from zoo.quotes import find_quote
 from zoo.report.facts import Steps
 
 SHOWN = 10
+LONG, AROUND = 900, 200  # characters: a longer text is folded to what is around its quotes
 Span = tuple[int, int]
+Pieces = list[tuple[str, bool]]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Shown:
     """A passage in pieces, each with whether it is quoted."""
 
     passage: Passage
-    pieces: list[tuple[str, bool]]
+    pieces: Pieces
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,9 @@ def _quotes(detail: dict[str, Any]) -> Iterable[str]:
             yield from (q for q in part.get("quotes", []) if isinstance(q, str))
 
 
-def pieces(text: str, spans: Sequence[Span]) -> list[tuple[str, bool]]:
+def pieces(text: str, spans: Sequence[Span]) -> Pieces:
     """The text cut at the spans, which may overlap; the pieces joined are the text."""
-    out: list[tuple[str, bool]] = []
+    out: Pieces = []
     at = 0
     for start, end in sorted(spans):
         start, end = max(start, at), min(end, len(text))
@@ -130,3 +132,27 @@ def pieces(text: str, spans: Sequence[Span]) -> list[tuple[str, bool]]:
     if at < len(text):
         out.append((text[at:], False))
     return out
+
+
+def folded(whole: Pieces) -> Pieces:
+    """A long text's quotes and what is around each, else its beginning; nothing where the text is not long."""
+    if sum(len(text) for text, _ in whole) <= LONG:
+        return []
+    if not any(quoted for _, quoted in whole):
+        return [(_head("".join(text for text, _ in whole), 2 * AROUND) + " …", False)]
+    out: Pieces = []
+    for n, (text, quoted) in enumerate(whole):
+        head = f"{_head(text, AROUND)} " if n else ""
+        tail = f" {_tail(text, AROUND)}" if n + 1 < len(whole) else ""
+        fits = quoted or len(text) <= len(head) + len(tail)
+        out.append((text if fits else f"{head}…{tail}", quoted))
+    return out
+
+
+def _head(text: str, size: int) -> str:
+    """About the first `size` characters, without half a word at the end."""
+    return text if len(text) <= size else (text[:size].rsplit(None, 1) or [""])[0]
+
+
+def _tail(text: str, size: int) -> str:
+    return text if len(text) <= size else (text[-size:].split(None, 1) or [""])[-1]

@@ -21,6 +21,7 @@ from zoo.lastrun import Done, LastRun
 from zoo.report import plots, wording
 
 _UNREAD_SHOWN = 10
+_PERPLEXITIES = {"perplexity": "held-out documents", "replay_perplexity": "held-out general text"}
 _DECISIONS = {
     "passed": ("Released: the gate passed", "good"),
     "overridden": ("Released against the gate's advice", "bad"),
@@ -188,28 +189,30 @@ def suites_of(steps: Steps) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Curve:
+class Trained:
+    """A training: its curve, how many steps of it had no finite loss, and its perplexities by what they were taken on,
+    where it took them."""
+
     step: str
     plot: Markup
+    validated: bool
     loss: dict[str, float] | None
     odd: int
+    perplexity: dict[str, dict[str, float]]
 
 
-def curves(steps: Steps) -> list[Curve]:
-    """The loss of every step that trains, wherever it left a curve."""
+def trained(steps: Steps) -> list[Trained]:
+    """Every step that left a curve."""
     out = []
     for name, step in steps.items():
         path = step.artifact.path("curve.jsonl")
         if path.is_file():
             rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
             odd = sum(not math.isfinite(r["loss"]) for r in rows if "loss" in r)
-            out.append(Curve(name, plots.curve(rows), step.result.get("loss"), odd))
+            validated = any("validation_loss" in r for r in rows)
+            taken = {what: step.result[key] for key, what in _PERPLEXITIES.items() if key in step.result}
+            out.append(Trained(name, plots.curve(rows), validated, step.result.get("loss"), odd, taken))
     return out
-
-
-def perplexity(steps: Steps) -> dict[str, dict[str, float]]:
-    """Before and after, by step, where a step measured it."""
-    return {name: s.result["perplexity"] for name, s in steps.items() if "perplexity" in s.result}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from zoo.report.wording import number, signed, words
 
 _MOST_POINTS = 400
+_USUAL = 0.98  # of the steps, which the scale of a curve is made for
 
 
 def share(part: int, whole: int) -> Markup:
@@ -80,33 +81,42 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 def curve(rows: Sequence[dict[str, Any]]) -> Markup:
     """Training loss by tokens: each step faint, the mean of the last tenth of steps strong, validation with a mark at
-    each. `rows` have `tokens` and, where taken, `loss` and `validation_loss`; what is not finite is left out."""
+    each. `rows` have `tokens` and, where taken, `loss` and `validation_loss`; what is not finite is left out. The few
+    steps that lie far above all others are cut off at the top, which says so: they would press the rest flat."""
     steps = [(r["tokens"], r["loss"]) for r in rows if math.isfinite(r.get("loss", math.nan))]
     checks = [(r["tokens"], r["validation_loss"]) for r in rows if math.isfinite(r.get("validation_loss", math.nan))]
     if not steps:
         return Markup("")
     right = max(x for x, _ in (*steps, *checks)) or 1
-    marks = ticks(0.0, max(y for _, y in (*steps, *checks)) or 1.0, 7)
-    top = marks[-1] + (marks[1] if len(marks) > 1 else 0.0)
     smooth = _trailing([y for _, y in steps])
+    usual = sorted(y for _, y in steps)[: max(1, round(_USUAL * len(steps)))]
+    marks, low, top = _scale([*usual, *smooth, *(y for _, y in checks)])
+
+    def height(value: float) -> float:
+        """In percent from the top."""
+        return max(0.0, 100 - 100 * (value - low) / (top - low))
+
     lines = [
         ("raw", _thin(steps)), ("mean", _thin([(x, y) for (x, _), y in zip(steps, smooth, strict=True)])), ("checks", checks),
     ]  # fmt: skip
     drawn = [
         Markup('<polyline class="{}" points="{}"/>').format(
-            name, " ".join(f"{100 * x / right:.2f},{100 - 100 * y / top:.2f}" for x, y in (points * 2)[: max(2, len(points))])
+            name, " ".join(f"{100 * x / right:.2f},{height(y):.2f}" for x, y in (points * 2)[: max(2, len(points))])
         )
         for name, points in lines if points
     ]  # fmt: skip
     dots = [
-        Markup('<circle class="checks" cx="{:.2f}%" cy="{:.2f}%" r="3"/>').format(100 * x / right, 100 - 100 * y / top)
+        Markup('<circle class="checks" cx="{:.2f}%" cy="{:.2f}%" r="3"/>').format(100 * x / right, height(y))
         for x, y in checks
     ]
-    grid = [_grid_line(f"{100 - 100 * t / top:.2f}%", number(t)) for t in (*marks, top)]
+    grid = [_grid_line(f"{height(t):.2f}%", number(t)) for t in marks]
     feet = [
         Markup('<text class="x" x="{:.2f}%" y="100%" dy="18">{}</text>').format(100 * t / right, _thousands(t))
         for t in ticks(0.0, float(right), 4)
     ]
+    if above := [y for _, y in steps if y > top]:
+        said = f"{len(above)} higher, up to {number(max(above))}"
+        grid.append(Markup('<text class="y" x="100%" y="0" dy="-6">{}</text>').format(said))
     return Markup(
         '<svg class="curve" role="img" aria-label="Loss over {right} tokens, from {first} to {last}">{under}'
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">{lines}</svg>{over}</svg>'
@@ -114,6 +124,17 @@ def curve(rows: Sequence[dict[str, Any]]) -> Markup:
         right=number(right), first=number(smooth[0]), last=number(smooth[-1]), under=Markup("").join([*grid, *feet]),
         lines=Markup("").join(drawn), over=Markup("").join(dots),
     )  # fmt: skip
+
+
+def _scale(values: Sequence[float]) -> tuple[list[float], float, float]:
+    """Round numbers around the values, and the first and last of them; from zero on, where the values come near it."""
+    low, high = min(values), max(values) or 1.0
+    low = 0.0 if low < high / 2 else low
+    marks = ticks(low, high, 6) if high > low else []
+    step = marks[1] - marks[0] if len(marks) > 1 else high or 1.0
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    marks = [round(n * step, 10) for n in range(first, max(last, first + 1) + 1)]
+    return marks, marks[0], marks[-1]
 
 
 def _grid_line(y: str, label: str) -> Markup:

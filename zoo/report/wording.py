@@ -18,3 +18,8 @@ def signed(value: float) -> str:
 def words(name: str) -> str:
     """A name of the records in words: few_shot is few-shot, quote_not_in_passage is quote not in passage."""
     return {"few_shot": "few-shot", "zero_shot": "zero-shot"}.get(name, name.replace("_", " "))
+
+
+def change(taken: dict[str, float]) -> str:
+    """How much `after` is above or below `before`: +4.0%, −12.5%."""
+    return f"{100 * (taken['after'] / taken['before'] - 1):+.1f}%".replace("-", "−")

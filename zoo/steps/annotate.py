@@ -187,6 +187,7 @@ class _Desk:
     silent: int = 0
     asked: int = 0  # items that cost a call: some are turned down before the teacher is asked
     unanswered: int = 0
+    calls: int = 0  # of the budget, those that the cache answered included
 
     def annotator(self, item: Item) -> Annotator:
         return self.annotators["documents" if isinstance(item, Material) else "questions"]
@@ -219,8 +220,16 @@ class _Desk:
             self.kept += 1
             credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
             row = row.model_copy(update={"teacher": credit})
-        self.bar.advance(note=f"{self.kept} passed the checks, {self.teacher.usage.calls} calls")
+        self.calls += ask.calls
+        self._advance()
         return Outcome(row, ask.calls)
+
+    def _advance(self) -> None:
+        """The budget may well be spent before all items are asked about."""
+        most = self.job.settings.max_calls
+        of = f" of {most}" if most else ""
+        share = max((self.bar.done + 1) / (self.bar.total or 1), self.calls / most if most else 0.0)
+        self.bar.advance(note=f"{self.kept} passed the checks, {self.calls}{of} calls", share=min(share, 1.0))
 
 
 def _failed(item: Item, reason: str, **detail: str) -> Rejected:
@@ -259,9 +268,11 @@ def _without_duplicates(job: Job, work: Work) -> list[Example]:
 
     if not work.candidates:
         return []
-    embed = load_embedder(job.run.embedder.folder)
     suites = suite_questions(job.run)
-    found = duplicates([key for _, key in work.candidates], suites, job.settings.duplicate, embed)
+    with progress("questions compared", len(suites) + len(work.candidates)) as bar:
+        embed = load_embedder(job.run.embedder.folder, bar.advance)
+        bar.begin()
+        found = duplicates([key for _, key in work.candidates], suites, job.settings.duplicate, embed)
     kept: list[Example] = []
     for (example, _), same in zip(work.candidates, found, strict=True):
         if same is None:

@@ -76,6 +76,10 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     return {"suites": counts, "requests": requests, "seconds": round(seconds), "note": note}
 
 
+def _shots(n: int) -> str:
+    return f" ({n} shot{'s' if n > 1 else ''})" if n else ""
+
+
 class _Table:
     """The suites with their items and shots, and what has been measured so far."""
 
@@ -122,12 +126,20 @@ class _Table:
         for contestant in contestants:
             for suite in self.missing(contestant):
                 shots = self.shots[suite.id] if contestant == FEW_SHOT else []
-                say(f"  {suite.id}, {contestant.replace('_', '-')}{f' ({len(shots)} shots)' if shots else ''}")
+                student.about = self._about(suite, contestant, len(shots))
                 limit = self.settings.max_generated_tokens
                 outcome = measure(student, suite, self.items[suite.id], shots, contestant, self.job.work, limit)
                 self.journal.write(suite.id, contestant, outcome)
         del student
         gc.collect()
+
+    def _about(self, suite: Suite, contestant: str, shots: int) -> str:
+        """What is measured, and which of all measurements it is: `3/11 general, few-shot (4 shots)`."""
+        every = [
+            (c, s.id) for c in (ZERO_SHOT, FEW_SHOT, MODEL) for s in self.suites if c != FEW_SHOT or self.shots[s.id]
+        ]
+        at = every.index((contestant, suite.id)) + 1
+        return f"{at}/{len(every)} {suite.id}, {contestant.replace('_', '-')}{_shots(shots)}"
 
     def outcomes(self, suite: Suite) -> dict[str, Outcome]:
         """By contestant, the trivial one included."""

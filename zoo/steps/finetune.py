@@ -80,13 +80,12 @@ def _with_passage(seed: Example, tokens: int) -> Example:
 
 def run(job: Job) -> dict[str, Any]:
     settings: FinetuneSettings = job.settings
-    log = Log(job.folder / "train.log")
     template = load_template(job)
     made = rows_of(job, template)
     write_rows(job.folder / "rejected.jsonl", made.rejected)
     rows, validation, skipped = held_out(made, settings, job.run.recipe.seed)
     share = trained_share(made.rows)
-    show_one(log, rows, share, template)
+    show_one(rows, share, template)
     shared = together(job, rows)
     layout = lay_out(
         [len(s) for s in shared], counts=[len(s.rows) for s in shared], epochs=settings.epochs, rows=settings.batch_rows,
@@ -97,33 +96,20 @@ def run(job: Job) -> dict[str, Any]:
     saved = sum(map(len, rows)) - sum(map(len, shared))
     once = f" ({saved} fewer an epoch: what questions begin with is read once)" if saved else ""
     counts = f"{reached}{of} rows, {layout.tokens[-1]} tokens{once} in {len(layout.batches)} steps"
-    log.say(f"  training on {counts}; {skipped or f'{len(validation)} rows for validation'}")
+    say(f"  training on {counts}; {skipped or f'{len(validation)} rows for validation'}")
     trained = train(job, template, shared, together(job, validation), layout)
     difference = leave_models(job, trained.adapter, [*validation, *rows][:3])
     write_rows(job.folder / "curve.jsonl", curve(trained.history, layout))
     seen = rows_in(trained.kept_batches(layout), shared)
     ids = row_ids(rows, validation, seen)
     write_rows(job.folder / "rows.jsonl", ids)
-    log.say(f"  merged; its logits differ from the adapter's by {difference:.1e} at most")
+    say(f"  merged; its logits differ from the adapter's by {difference:.1e} at most")
     return {
         **trained.result(layout), "rows": len(rows), "read_once": saved, "seen": len(seen),
         "examples": count_examples(ids, job.inputs["annotate"]), "trained_share": round(share, 4), "truncated": made.truncated,
         "rejected": len(made.rejected), "merge_difference": difference,
         "validation": {"rows": len(validation), **trained.validation(), **({"skipped": skipped} if skipped else {})},
     }  # fmt: skip
-
-
-class Log:
-    """Lines for the console and for `train.log`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.write_text("", encoding="utf-8")
-
-    def say(self, text: str) -> None:
-        say(text)
-        with self.path.open("a", encoding="utf-8") as f:
-            f.write(text.rstrip() + "\n")
 
 
 def load_template(job: Job) -> Template:
@@ -159,14 +145,12 @@ def held_out(made: Made, settings: FinetuneSettings, seed: int) -> tuple[list[To
     return rows, validation, ""
 
 
-def show_one(log: Log, rows: Sequence[TokenRow], share: float, template: Template) -> None:
+def show_one(rows: Sequence[TokenRow], share: float, template: Template) -> None:
     from zoo.training.show import CLOSE, OPEN, marked
 
     row = max(rows, key=lambda r: r.trained / len(r))
-    log.say(
-        f"  {share:.1%} of the tokens train; in this row ({row.example}, {row.form}) those between {OPEN} and {CLOSE}:"
-    )
-    log.say("\n".join(f"  | {line}" for line in marked(row, template.tokenizer).splitlines()))
+    say(f"  {share:.1%} of the tokens train; in this row ({row.example}, {row.form}) those between {OPEN} and {CLOSE}:")
+    say("\n".join(f"  | {line}" for line in marked(row, template.tokenizer).splitlines()))
 
 
 def together(job: Job, rows: Sequence[TokenRow]) -> list[Shared]:

@@ -63,10 +63,13 @@ def run(job: Job) -> dict[str, Any]:
         documents = write_rows(job.folder / DOCUMENTS, (journal.document(f) for f in kept))
         tokens = BaseTokens(job.run.base.folder)
         limit = job.settings.passage_tokens
-        cut = (p for f in kept for p in passages(journal.document(f), journal.blocks(f.id), tokens, limit))
-        count = write_rows(job.folder / PASSAGES, cut)
+        with progress("documents cut into passages", len(kept)) as bar:
+            cut = (
+                p for f in bar.over(kept) for p in passages(journal.document(f), journal.blocks(f.id), tokens, limit)
+            )
+            count = write_rows(job.folder / PASSAGES, cut)
     write_rows(job.folder / REJECTED, rejected)
-    facts = _index(job)
+    facts = _index(job, count)
     reasons = Counter(reason_class(r.reason) for r in rejected)
     if not documents:
         say(
@@ -114,11 +117,13 @@ def _rejected(corpus: Corpus, journal: Journal, repeated: dict[str, tuple[str, f
             yield Rejected(reason=reason, path=f.name, id=f.id, detail=detail)
 
 
-def _index(job: Job) -> dict[str, Any]:
+def _index(job: Job, count: int) -> dict[str, Any]:
     """Embeds every passage and writes the index; the passages' order is the order of its rows."""
     embedder = job.run.embedder
     texts = (shown(p) for p in read_rows(job.folder / PASSAGES, Passage))
-    vectors = embedded(texts, lambda: load_embedder(embedder.folder), job.work / "vectors", embedder.digest)
+    vectors = embedded(
+        texts, count, lambda done: load_embedder(embedder.folder, done), job.work / "vectors", embedder.digest
+    )
     named = {"name": embedder.name, "digest": embedder.digest}
     return build(vectors, job.folder, job.settings.exact_index_below, named, job.run.recipe.seed)
 

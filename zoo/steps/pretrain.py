@@ -155,7 +155,7 @@ def perplexity(model: Any, packs: Sequence[Any], collator: Any) -> float:
     model.eval()
     total, count = 0.0, 0
     order = sorted(packs, key=len)
-    with progress("rows measured", len(order)) as bar, torch.no_grad():
+    with progress("rows measured", len(order), "rows") as bar, torch.no_grad():
         for n in range(0, len(order), 8):
             for part in collator(order[n : n + 8]):
                 found = losses(model, {k: v.to(model.device) for k, v in part.items()})
@@ -167,6 +167,7 @@ def perplexity(model: Any, packs: Sequence[Any], collator: Any) -> float:
 def run(job: Job) -> dict[str, Any]:
     from transformers import AutoTokenizer
 
+    from zoo.training.events import write_measured
     from zoo.training.loss import Collator
     from zoo.training.merge import write_adapter
 
@@ -189,9 +190,11 @@ def run(job: Job) -> dict[str, Any]:
     write_rows(job.folder / "curve.jsonl", curve(trained.history, layout))
     for name, what in (("perplexity", "held-out documents"), ("replay_perplexity", "held-out general text")):
         say(f"  perplexity of {what}: {before[name]:.2f} before, {after[name]:.2f} after")
+    result = trained.result(layout)
+    write_measured(job.folder, {0: before, result["steps"]: after})
     total = sum(found.counts[n] for n in ("corpus_tokens", "replay_tokens")) or 1
     return {
-        **trained.result(layout), **found.counts, "coverage": round(min(1.0, layout.tokens[-1] / total), 4),
+        **result, **found.counts, "coverage": round(min(1.0, layout.tokens[-1] / total), 4),
         **{name: {"before": before[name], "after": after[name]} for name in before},
     }  # fmt: skip
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo.artifact import WORK, Artifact, digest_file, digest_text, pretty, without_paths, write_atomic
+from zoo.artifact import WORK, Artifact, digest_file, digest_text, log_name, pretty, without_paths, write_atomic
 from zoo.card import write_card
-from zoo.console import say
+from zoo.console import progress, say
 from zoo.errors import ReleaseRefused, RequestError, unknown
 from zoo.gate import gate_suite, judge, sure_refusals
 from zoo.library import folder as library_folder
 from zoo.releases import next_version, versions
 from zoo.run import Job, Run, Step, step_names
 from zoo.weights import NotOnDisk
+
+_MB, _BLOCK = 10**6, 1 << 24
 
 
 def check(run: Run) -> None:
@@ -70,7 +73,7 @@ def run(job: Job) -> dict[str, Any]:
             "--set release.override_gate=true to release it marked as such.", result
         )  # fmt: skip
     for left in job.folder.iterdir():
-        if left.name != WORK:
+        if left.name not in {WORK, log_name(job.step.name)}:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
     finetune = job.inputs["finetune"]
     link_tree(finetune.path("merged"), job.folder)
@@ -86,15 +89,33 @@ def run(job: Job) -> dict[str, Any]:
 
 def link_tree(source: Path, target: Path) -> None:
     """The same files at another place, by hard link where the file system allows, else by copy."""
-    if source.is_dir():
-        for path in sorted(source.iterdir()):
-            link_tree(path, target / path.name)
-        return
+    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    pairs = [(p, target / p.relative_to(source)) for p in files]
+    if left := [pair for pair in pairs if not _linked(*pair)]:
+        with progress("MB copied", sum(p.stat().st_size for p, _ in left) // _MB) as bar:
+            came = 0
+            for path, place in left:
+                for size in _copied(path, place):
+                    came += size
+                    bar.advance(came // _MB - bar.done)
+
+
+def _linked(source: Path, target: Path) -> bool:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
     except OSError:
-        shutil.copy2(source, target)
+        return target.is_file() and target.samefile(source)
+    return True
+
+
+def _copied(source: Path, target: Path) -> Iterator[int]:
+    """Copies a file; the bytes of each block as it is written."""
+    with source.open("rb") as old, target.open("wb") as new:
+        while block := old.read(_BLOCK):
+            new.write(block)
+            yield len(block)
+    shutil.copystat(source, target)
 
 
 STEP = Step(

@@ -111,7 +111,7 @@ class Training:
 
         model = with_adapter(self.base, self.settings.dtype, self.seed, lora=self.lora)
         team = Team(taking_part(), model)
-        silent = Progress("", None)
+        silent = Progress("", None, "")
         silent.every_s = math.inf
         try:
             self.run(self.trainer(model, silent, team))
@@ -127,6 +127,7 @@ def fit(
     """Trains the peft `model` on `layout`, leaving checkpoints in the step's work folder and going on from them; with all
     processes of a launcher where there is one."""
     from zoo.training import trainer as t
+    from zoo.training.events import Curves
 
     best = job.work / "best"
     best.mkdir(exist_ok=True)
@@ -144,7 +145,11 @@ def fit(
         say(f"  going on from step {step} of {len(layout.batches)}")
     with progress("tokens trained", layout.tokens[-1] - done) as bar:
         trainer = training.trainer(model, bar, team)
-        training.run(trainer)
+        trainer.add_callback(curves := Curves(job.folder, layout, trainer.watch))
+        try:
+            training.run(trainer)
+        finally:
+            curves.close()
     if team:
         team.part()
     if trainer.folded:

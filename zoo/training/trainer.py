@@ -136,8 +136,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def __init__(self, bar: Progress, layout: Layout, best: Path | None, patience: int, seconds: float) -> None:
         self.bar, self.layout, self.best, self.patience = bar, layout, best, patience
         self.seconds, self.stopped = seconds, False
-        self._last, self._since = time.monotonic(), seconds
-        self._first = self._shown = 0
+        self._last, self._shown = time.monotonic(), 0
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -148,8 +147,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._last = time.monotonic()
-        self._shown = self._first = self.layout.tokens[state.global_step - 1] if state.global_step else 0
-        self._since = self.seconds
+        self._shown = self.layout.tokens[state.global_step - 1] if state.global_step else 0
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         now = time.monotonic()
@@ -160,8 +158,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         if "loss" not in logs:
             return
         tokens = self.layout.tokens[state.global_step - 1]
-        speed = (tokens - self._first) / max(1e-9, self.seconds - self._since)
-        self.bar.advance(tokens - self._shown, f"loss {logs['loss']:.3f}, {speed:.0f} tokens/s")
+        self.bar.advance(tokens - self._shown, f"loss {logs['loss']:.3f}")
         self._shown = tokens
 
     def on_evaluate(self, args: Any, state: Any, control: Any, model: Any, **_: Any) -> None:
