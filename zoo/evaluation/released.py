@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +89,10 @@ class Measuring:
 
     @property
     def step(self) -> Step:
-        amount = partial(evaluate.amount, self.run, lambda suite, items: 1)
         return Step(
             name="evaluate", version=1, needs=("release",), check=evaluate.check, identity=_identity,
-            plan=lambda run, inputs: amount(), run=lambda job: _measure(self, job), folder=self._place,
+            plan=lambda run, inputs: evaluate.amount(run, lambda suite, items: 1), folder=self._place,
+            run=lambda job: _measure(self, job),
         )  # fmt: skip
 
     def _place(self, run: Run, step: str, fingerprint: str) -> Path:
@@ -198,8 +197,8 @@ def _device() -> str:
 
 def _measure(measuring: Measuring, job: Job) -> dict[str, Any]:
     recorded, state = measuring.recorded, evaluate.Table(job, ())
-    state.measure(measuring.release.folder, (MODEL,))
     then = _recorded_items(measuring.release)
+    state.measure(measuring.release.folder, (MODEL,))
     outcomes: dict[str, dict[str, Outcome]] = {}
     compared: dict[str, dict[str, Any]] = {}
     differences: list[dict[str, Any]] = []
@@ -218,12 +217,13 @@ def _measure(measuring: Measuring, job: Job) -> dict[str, Any]:
     results = [{**r, **compared[r["suite"]]} for r in state.leave(outcomes)]
     write_atomic(job.folder / "scores.json", pretty(results))
     write_rows(job.folder / "differences.jsonl", differences)
-    same = [r["same"] for r in results]
+    verdicts = [r["same"] for r in results]
     here = packages()
     others = {n: [recorded.packages.get(n), here.get(n)] for n in _DECIDING if recorded.packages.get(n) != here.get(n)}
     result = {
         "release": measuring.name, "domain": job.domain.name, "suites": results,
-        "same": False if False in same else None if None in same else True, "other_packages": others, "device": _device(),
+        "same": None if None in verdicts and False not in verdicts else all(verdicts), "other_packages": others,
+        "device": _device(),
         "items": "items.jsonl", "files": {"differences": "differences.jsonl"},
     }  # fmt: skip
     _show(result)
@@ -260,9 +260,8 @@ def _obstacles(
         yield f"its items are of {origin}, those of the release of {recorded.scores[suite.id].items_from}"
     if recorded.identity.prompt != here["prompt"]:
         yield "questions are put in other words here than for the release"
-    if MODEL not in then or any(
-        [(i.id, i.gold) for i in ii] != [(q.id, q.gold) for q in questions] for ii in then.values()
-    ):
+    asked = [(q.id, q.gold) for q in questions]
+    if not {MODEL, TRIVIAL} <= then.keys() or any([(i.id, i.gold) for i in items] != asked for items in then.values()):
         yield "its items here are not those that the release has results of"
         return
     if other := _judged_otherwise(suite, questions, then):
