@@ -29,11 +29,9 @@ class Repeating(StoppingCriteria):  # type: ignore[misc]
     """Stops an answer that ends in one and the same piece over and over, as a small model falls into. `start` is the
     prompt's length in tokens."""
 
-    LONGEST, TIMES, LEAST = (
-        16,
-        6,
-        24,
-    )  # tokens of a piece; how often it is said; tokens in all, so that "6000000" is none
+    LONGEST = 16  # tokens of a piece
+    TIMES = 6
+    LEAST = 24  # tokens of all its repetitions: the zeros of a number are none
 
     def __init__(self, start: int) -> None:
         self._start = start
