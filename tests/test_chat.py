@@ -18,8 +18,10 @@ import pytest
 import zoo
 from tests.fakes.models import scripted_weights, tiny_embedder, tiny_tokenizer, tiny_weights
 from tests.fakes.processes import heed_interrupts
+from zoo.api import Passage
 from zoo.artifact import Artifact, finish
 from zoo.chat import Chat
+from zoo.commands.chat import say_places
 from zoo.errors import RequestError
 from zoo.library import load_domain
 from zoo.loading import Loaded, asked
@@ -228,6 +230,35 @@ def test_the_model_is_asked_exactly_as_in_training_and_within_its_length(workspa
     assert ([p.text for p in reply.passages] != whole) == cut == (not reply.whole or len(reply.passages) < reply.found)
     assert len(model.prompt) + 50 <= window
     assert not cut or len(model.prompt) + 50 > window - 5, "no more is cut than must be"
+
+
+@pytest.mark.parametrize(("said", "tokens"), [(["<td>"], 24), ([f" w{n}" for n in range(8)], 48)])
+def test_who_says_one_thing_for_ever_is_stopped(said, tokens, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = scripted_weights(tmp_path, said, again=True)
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    loaded = Loaded(load_domain("medical"), "0.1.0", model.eval(), tokenizer)
+    reply = Chat(loaded, None, 2, "short", False, 200).ask(QUESTION, lambda part, text: None)
+    assert reply.stopped == "repetition" and reply.answer == "".join(said * (tokens // len(said))).strip()
+    assert Chat(loaded, None, 2, "short", False, 20).ask(QUESTION, lambda part, text: None).stopped == "max_tokens"
+
+
+def test_passages_of_one_place_are_one_line_and_a_place_is_called_as_its_file_has_it(capsys):
+    def passage(document: str, page: int | None) -> Passage:
+        return Passage(id="p", document=document, text="t", start=0, end=1, title="T", page=page)
+
+    shown = [
+        passage("a/x.pdf", 2),
+        passage("a/y.xlsx", 3),
+        passage("a/x.pdf", 2),
+        passage("s.PPTX", 1),
+        passage("n.md", None),
+    ]
+    say_places(shown)
+    assert capsys.readouterr().out.splitlines() == [
+        "  [1, 3] a/x.pdf, page 2: T", "  [2] a/y.xlsx, sheet 3: T", "  [4] s.PPTX, slide 1: T", "  [5] n.md: T",
+    ]  # fmt: skip
 
 
 def test_a_question_longer_than_the_model_is_refused(tmp_path):

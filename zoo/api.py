@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -32,6 +33,9 @@ class Document(Row):
     meta: dict[str, Any] = {}
 
 
+_PAGES = {".xlsx": "sheet", ".pptx": "slide"}
+
+
 class Passage(Row):
     """A span of a document: `text == document.text[start:end]`. `title` is the path of headings, joined by ' > '."""
 
@@ -42,6 +46,12 @@ class Passage(Row):
     end: int
     title: str = ""
     page: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where to look it up: the document, and in it the page, the slide or the sheet, where it has those."""
+        called = _PAGES.get(PurePath(self.document).suffix.lower(), "page")
+        return f"{self.document}, {called} {self.page}" if self.page else self.document
 
 
 class Citation(Row):

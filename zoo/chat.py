@@ -9,7 +9,7 @@ from pathlib import Path
 from zoo.api import Kind, Passage
 from zoo.artifact import Workspace
 from zoo.errors import RequestError, ZooError
-from zoo.loading import Loaded, asked, load_release, with_passages
+from zoo.loading import Loaded, Stopped, asked, load_release, with_passages
 from zoo.prompting import Part, Parts
 from zoo.releases import find_release
 from zoo.retrieval import Retriever, ingest_of
@@ -18,7 +18,7 @@ from zoo.retrieval import Retriever, ingest_of
 @dataclass(frozen=True)
 class Reply:
     """`passages` have the text that the model was shown; `found` is how many there were before they were cut to its
-    length, `whole` whether the last of them was left whole. `ended` is false where the answer was cut off."""
+    length, `whole` whether the last of them was left whole. `stopped` is what cut the answer off."""
 
     question: str
     answer: str
@@ -26,7 +26,7 @@ class Reply:
     passages: list[Passage]
     found: int
     whole: bool
-    ended: bool
+    stopped: Stopped | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Chat:
             heard(part, text)
         passages = [p.model_copy(update={"text": text}) for p, text in zip(nearest, shown, strict=False)]
         whole = [p.text for p in nearest[: len(shown)]] == shown
-        return Reply(question, parts.answer, parts.reasoning, passages, len(nearest), whole, turn.ended)
+        return Reply(question, parts.answer, parts.reasoning, passages, len(nearest), whole, turn.stopped)
 
 
 def open_chat(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from zoo.api import Kind, Question
 from zoo.artifact import Workspace
@@ -16,13 +16,15 @@ from zoo.prompting import THINK_TAGS, cut_to_fit, split_response, user_turn
 from zoo.releases import find_release
 from zoo.workspace import workspace_path
 
+Stopped = Literal["max_tokens", "repetition"]
+
 
 @dataclass(frozen=True)
 class Turn:
-    """The whole assistant's turn, `<think>` block included. `ended` is false where it was cut off at `max_tokens`."""
+    """The whole assistant's turn, `<think>` block included. `stopped` says what cut it off; None where it ended itself."""
 
     text: str
-    ended: bool
+    stopped: Stopped | None
 
 
 @dataclass(frozen=True)
@@ -56,23 +58,28 @@ class Loaded:
     def turn(
         self, row: Question, *, reasoning: bool, max_tokens: int, heard: Callable[[str], None] | None = None
     ) -> Turn:
-        """The turn by greedy decoding; `heard` gets it word by word as it is made."""
+        """The turn by greedy decoding; `heard` gets it word by word as it is made, and is spared a model that says one
+        thing for ever."""
         import torch
+        from transformers import StoppingCriteriaList
 
-        from zoo.streaming import Heard
+        from zoo.streaming import Heard, Repeating
 
         prompt = self._prompt(row, reasoning)
         ids = torch.tensor([prompt], device=self.model.device)
         added = self.tokenizer.added_tokens_decoder.items()
         # A tokenizer may count the tags among its special tokens: without them reasoning would read as answer.
         unsaid = {n for n, token in added if token.special and token.content not in THINK_TAGS}
+        repeating = Repeating(len(prompt))
         with torch.inference_mode():
             out = self.model.generate(
                 input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_tokens, do_sample=False,
                 streamer=Heard(self.tokenizer, unsaid, heard) if heard else None,
+                stopping_criteria=StoppingCriteriaList([repeating] if heard else []),
             )[0, len(prompt) :].tolist()  # fmt: skip
         text = self.tokenizer.decode([t for t in out if t not in unsaid], skip_special_tokens=False)
-        return Turn(str(text).strip(), len(out) < max_tokens or out[-1] in unsaid)
+        cut = len(out) >= max_tokens and out[-1] not in unsaid
+        return Turn(str(text).strip(), "repetition" if repeating.found else "max_tokens" if cut else None)
 
     def fitted(self, row: Question, passages: Iterable[str], *, reasoning: bool, max_tokens: int) -> list[str]:
         """As much of `passages`, in their order and the last of them cut off, as leaves room for `max_tokens` in what

@@ -60,6 +60,11 @@ def read_reference(reference: str) -> tuple[str, str | None]:
     return name, version or None
 
 
+def names_release(reference: str) -> bool:
+    """Whether it can mean nothing but a release: it names a version, or a repository."""
+    return "@" in reference or "/" in reference
+
+
 def find_release(workspace: Workspace, reference: str, domain_path: tuple[Path, ...] = ()) -> tuple[str, str, Artifact]:
     """(domain, version, artifact) of `DOMAIN` or `ORG/NAME` (its latest), `DOMAIN@VERSION` or `ORG/NAME@VERSION`.
 

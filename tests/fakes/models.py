@@ -86,9 +86,11 @@ def tiny_embedder(folder: Path) -> Path:
     return folder
 
 
-def scripted_weights(folder: Path, said: list[str], special: bool = False, window: int = 1024) -> Path:
+def scripted_weights(
+    folder: Path, said: list[str], special: bool = False, window: int = 1024, again: bool = False
+) -> Path:
     """A chat model that answers every prompt with `said`, each entry a token of its own, in `folder`. `special`: the
-    think tags count among its tokenizer's special tokens.
+    think tags count among its tokenizer's special tokens. `again`: it never ends, but begins anew.
 
     Attention and MLP add nothing, so that each token decides the next one alone: a prompt ends with a line end, and
     from there `said` is a chain to the end token.
@@ -109,7 +111,7 @@ def scripted_weights(folder: Path, said: list[str], special: bool = False, windo
     )  # fmt: skip
     model = LlamaForCausalLM(config)
     layer = model.model.layers[0]
-    chain = tokenizer.convert_tokens_to_ids(["Ċ", *said, "<|im_end|>"])
+    chain = tokenizer.convert_tokens_to_ids(["Ċ", *said, said[0] if again else "<|im_end|>"])
     with torch.no_grad():
         model.model.embed_tokens.weight.copy_(torch.eye(size))
         for weight in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight, model.lm_head.weight):

@@ -16,6 +16,7 @@ from zoo.errors import RequestError, unknown
 from zoo.workspace import workspace_path
 
 if TYPE_CHECKING:
+    from zoo.api import Passage
     from zoo.chat import Chat, Reply
     from zoo.prompting import Part
 
@@ -146,11 +147,18 @@ def _answer(chat: Chat, question: str) -> None:
     _write("\n")
     if reply.passages:
         _write("\nIt was shown:\n")
-    for n, passage in enumerate(reply.passages, 1):
-        page = f", page {passage.page}" if passage.page else ""
-        title = f": {passage.title}" if passage.title else ""
-        _write(f"  [{n}] {passage.document}{page}{title}\n")
+        say_places(reply.passages)
     _say_notes(chat, reply)
+
+
+def say_places(passages: list[Passage]) -> None:
+    """Where they stand; those of one place on one line, since they would read the same."""
+    places: dict[str, list[str]] = {}
+    for n, passage in enumerate(passages, 1):
+        place = passage.place + (f": {passage.title}" if passage.title else "")
+        places.setdefault(place, []).append(str(n))
+    for place, numbers in places.items():
+        _write(f"  [{', '.join(numbers)}] {place}\n")
 
 
 def _say_notes(chat: Chat, reply: Reply) -> None:
@@ -161,7 +169,9 @@ def _say_notes(chat: Chat, reply: Reply) -> None:
         say(f"The model reads {chat.loaded.window} tokens: it was shown {shown} of {reply.found} passages{cut}.")
     if chat.retriever and not reply.found:
         say("There are no passages to show: the documents of this release were empty.")
-    if not reply.ended:
+    if reply.stopped == "repetition":
+        say("It went on repeating itself and was stopped.")
+    if reply.stopped == "max_tokens":
         say(f"It was cut off after {chat.max_tokens} tokens; --max-tokens allows more.")
     if not reply.answer:
         say("The model gave no answer" + (" behind its steps." if reply.reasoning else "."))
@@ -171,7 +181,7 @@ def _as_data(reply: Reply) -> dict[str, object]:
     return {
         "question": reply.question, "answer": reply.answer, "reasoning": reply.reasoning,
         "passages": [{k: getattr(p, k) for k in ("document", "page", "title", "text")} for p in reply.passages],
-        "stopped": None if reply.ended else "max_tokens",
+        "stopped": reply.stopped,
     }  # fmt: skip
 
 

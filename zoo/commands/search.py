@@ -30,18 +30,16 @@ def search(
     name = load_domain(domain, tuple(domain_path or ())).name
     root = Workspace(workspace_path(workspace))
     retriever = Retriever.open(last_ingest(root, name), root.cache, offline)
-    found = [
-        {**p.model_dump(mode="json"), "score": round(score, 4)} for p, score in retriever.nearest(" ".join(words), top)
-    ]
+    found = retriever.nearest(" ".join(words), top)
     if json:
-        o.print_json({"domain": name, "query": " ".join(words), "passages": found})
+        rows = [{**p.model_dump(mode="json"), "score": round(score, 4)} for p, score in found]
+        o.print_json({"domain": name, "query": " ".join(words), "passages": rows})
         return
     from rich.console import Console
     from rich.text import Text
 
     console = Console()
-    for row in found:
-        place = row["document"] + (f", page {row['page']}" if row["page"] else "")
-        console.print(Text(f"{row['score']:.2f}  {place}", style="bold"))
-        console.print(Text(f"      {row['title']}", style="dim"))
-        console.print(Text(row["text"]), "")
+    for passage, score in found:
+        console.print(Text(f"{score:.2f}  {passage.place}", style="bold"))
+        console.print(Text(f"      {passage.title}", style="dim"))
+        console.print(Text(passage.text), "")

@@ -8,10 +8,12 @@ from typing import Any
 import typer
 
 from zoo.commands import options as o
+from zoo.commands.evaluate import evaluate_release
 from zoo.config import Options
 from zoo.console import say
 from zoo.errors import RequestError
 from zoo.ranks import led
+from zoo.releases import names_release
 from zoo.workspace import workspace_path
 
 HELP = {
@@ -20,7 +22,8 @@ HELP = {
     "annotate": "Has a teacher write checked training examples from passages and questions.",
     "pretrain": "Continues the base's pretraining on the passages, where the recipe has that step.",
     "finetune": "Fine-tunes the base on the examples with LoRA.",
-    "evaluate": "Scores base, trivial baseline and model on the same items.",
+    "evaluate": "Scores base, trivial baseline and model on the same items. Of a release (DOMAIN@VERSION, ORG/NAME) it "
+    "measures the model again on the release's suites, or on those that --suite names, and compares with the card.",
     "release": "Lets the model through the gate and writes its card and version.",
 }
 
@@ -48,6 +51,9 @@ def _command(verb: str) -> Callable[..., None]:
             base=base, teacher_url=teacher_url, teacher_model=teacher_model, settings=tuple(set_ or ()), seed=seed,
             offline=offline, domain_path=tuple(domain_path or ()),
         )  # fmt: skip
+        if verb == "evaluate" and names_release(domain):
+            led(lambda: evaluate_release(domain, request, plan, json))
+            return
         led(lambda: _run(verb, domain, request, until, plan, json))
 
     return command

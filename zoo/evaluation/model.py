@@ -180,5 +180,9 @@ def load_student(folder: Path, batch_size: int) -> Student:
     disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.float32 if device == "cpu" else "auto"
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa").to(device)
-    return Student(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(folder), batch_size=batch_size)
+    # Weights may be a stranger's: nothing of them is run.
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, trust_remote_code=False
+    ).to(device)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    return Student(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)

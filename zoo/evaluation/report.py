@@ -29,7 +29,8 @@ def summarise(
     settings: EvaluateSettings,
     seed: int,
 ) -> dict[str, Any]:
-    """The suite's entry in the result. `of` is how many items the suite has; `outcomes` by contestant, paired."""
+    """The suite's entry in the result. `of` is how many items the suite has; `outcomes` by contestant, paired, of which
+    the base's may be missing."""
     scores = {who: [i.score for i in items] for who, items in outcomes.items()}
     means = {who: sum(s) / len(s) for who, s in scores.items()}
     baselines = {who: round(means[who], 6) if who in means else None for who in (ZERO_SHOT, FEW_SHOT, TRIVIAL)}
@@ -41,7 +42,8 @@ def summarise(
     return {
         "suite": suite.id, "version": suite.version, "metric": suite.meta.metric, "n": len(questions), "of": of,
         "baselines": baselines, "baseline": strongest, "trivial": suite.meta.baseline, "model": round(means[MODEL], 6),
-        "difference": against(strongest), "versus_zero_shot": against(ZERO_SHOT), **_shares(questions, outcomes),
+        "difference": against(strongest), "versus_zero_shot": against(ZERO_SHOT) if ZERO_SHOT in means else None,
+        **_shares(questions, outcomes),
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,41 +38,56 @@ from zoo.run import Job, Run, Step
 START_S, SCORED_S, WRITTEN_S = 15.0, 0.18, 0.65  # 135M parameters on two CPU cores; for the plan only
 
 
-def _suites(run: Run) -> list[Suite]:
+def suites_of(run: Run) -> list[Suite]:
     return [load_suite(run.domain, i) for i in suite_ids(run)]
 
 
 def check(run: Run) -> None:
-    if not (suites := _suites(run)):
+    if not (suites := suites_of(run)):
         raise RequestError(f"No suite of {run.domain.name} is chosen; name one with --suite.")
     for suite in suites:
         suite.check(run)
 
 
 def identity(run: Run) -> dict[str, Any]:
-    suites = {s.id: {"yaml": digest_file(s.path), "items": s.data_identity(run)} for s in _suites(run)}
+    decides = [s.id for s in suites_of(run) if s.generates and s.id == gate_suite(run)]
+    return {**asked_of_all(run), "base": run.base.digest, "decides": decides}
+
+
+def asked_of_all(run: Run) -> dict[str, Any]:
+    """Digests of what decides the items, how they are put and how answers are judged, whoever is measured."""
+    suites = {s.id: {"yaml": digest_file(s.path), "items": s.data_identity(run)} for s in suites_of(run)}
     prompt = digest_file(template_path(run.domain))
     general = Path(verifiers.__file__).parent
     judges = [run.domain.code_digest, digest_files(general, general.glob("*.py")), run.domain.config.verifiers]
-    decides = [s.id for s in _suites(run) if s.generates and s.id == gate_suite(run)]
-    return {"suites": suites, "prompt": prompt, "verifiers": judges, "base": run.base.digest, "decides": decides}
+    return {"suites": suites, "prompt": prompt, "verifiers": judges}
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
-    """Items, requests (likelihoods or answers asked of a model) and seconds; None for suites whose items are on the
-    Hub, which are in no sum."""
     settings = run.recipe.evaluate
+
+    def contestants(suite: Suite, items: list[Question]) -> int:
+        return 3 if wants_shots(suite, items, settings, suite.id == gate_suite(run)) else 2
+
+    return amount(run, contestants)
+
+
+def amount(run: Run, contestants: Callable[[Suite, list[Question]], int]) -> dict[str, Any]:
+    """Items, requests (likelihoods or answers asked of a model) and seconds for so many contestants a suite; None for
+    suites whose items are on the Hub, which are in no sum."""
     counts: dict[str, int | None] = {}
     requests, seconds = 0, START_S
-    for suite in _suites(run):
+    for suite in suites_of(run):
         if suite.file(run) is None:
             counts[suite.id] = None
             continue
-        questions, _ = split_items(suite, suite.questions(run), settings.limit.get(suite.id), run.recipe.seed)
+        questions, _ = split_items(
+            suite, suite.questions(run), run.recipe.evaluate.limit.get(suite.id), run.recipe.seed
+        )
         counts[suite.id] = len(questions)
-        contestants = 3 if wants_shots(suite, questions, settings, suite.id == gate_suite(run)) else 2
-        requests += contestants * sum(1 if suite.generates else len(offered(q)) for q in questions)
-        seconds += contestants * len(questions) * (WRITTEN_S if suite.generates else SCORED_S)
+        times = contestants(suite, questions)
+        requests += times * sum(1 if suite.generates else len(offered(q)) for q in questions)
+        seconds += times * len(questions) * (WRITTEN_S if suite.generates else SCORED_S)
     note = "rough: as 135M parameters are scored on 2 CPU cores"
     return {"suites": counts, "requests": requests, "seconds": round(seconds), "note": note}
 
@@ -80,21 +96,22 @@ def _shots(n: int) -> str:
     return f" ({n} shot{'s' if n > 1 else ''})" if n else ""
 
 
-class _Table:
-    """The suites with their items and shots, and what has been measured so far."""
+class Table:
+    """The suites with their items and shots (chosen among held-out items, else `examples`), and what has been measured
+    so far."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, examples: Iterable[Example]) -> None:
         self.job = job
         self.settings: EvaluateSettings = job.settings
         self.journal = Journal(job.work / "journal")
-        self.suites = _suites(job.run)
+        self.suites = suites_of(job.run)
         self.items: dict[str, list[Question]] = {}
         self.shots: dict[str, list[Question]] = {}
         self.loaded: dict[str, Items] = {}
         self.sizes: dict[str, int] = {}
-        examples = list(job.inputs["annotate"].rows("examples.jsonl", Example))
+        known = list(examples)
         for suite in self.suites:
-            self._prepare(suite, examples)
+            self._prepare(suite, known)
 
     def _prepare(self, suite: Suite, examples: list[Example]) -> None:
         seed = self.job.run.recipe.seed
@@ -141,39 +158,48 @@ class _Table:
         at = every.index((contestant, suite.id)) + 1
         return f"{at}/{len(every)} {suite.id}, {contestant.replace('_', '-')}{_shots(shots)}"
 
-    def outcomes(self, suite: Suite) -> dict[str, Outcome]:
-        """By contestant, the trivial one included."""
-        found = {c: o for c in (ZERO_SHOT, FEW_SHOT) if (o := self.journal.read(suite.id, c))}
+    def measured(self, suite: Suite, contestant: str) -> Outcome | None:
+        return self.journal.read(suite.id, contestant)
+
+    def trivial(self, suite: Suite) -> Outcome:
         questions = self.items[suite.id]
-        answers = trivial(suite, questions)
         rows = [
             Item(suite.id, q.id, TRIVIAL, points, said, said, q.gold)
-            for q, (said, points) in zip(questions, answers, strict=True)
+            for q, (said, points) in zip(questions, trivial(suite, questions), strict=True)
         ]
-        found[TRIVIAL] = Outcome(rows, {})
-        model = self.journal.read(suite.id, MODEL)
-        assert model is not None
-        return {**found, MODEL: model}
+        return Outcome(rows, {})
+
+    def leave(self, outcomes: dict[str, dict[str, Outcome]]) -> list[dict[str, Any]]:
+        """Writes every result of every item and lm-eval's own, given the outcomes by suite and contestant; each suite's
+        entry in the result."""
+        folder, seed = self.job.folder, self.job.run.recipe.seed
+        results: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
+        for suite in self.suites:
+            found = outcomes[suite.id]
+            draws = int(digest_text(f"{seed} {suite.id}")[:8], 16)
+            paired = {who: o.items for who, o in found.items()}
+            said = summarise(suite, self.items[suite.id], self.sizes[suite.id], paired, self.settings, draws)
+            results.append({**said, "items_from": self.loaded[suite.id].origin})
+            rows += [asdict(item) for o in found.values() for item in o.items]
+            native = {who: o.native for who, o in found.items() if o.native}
+            write_atomic(folder / "suites" / f"{suite.id}.json", pretty(native))
+        write_rows(folder / "items.jsonl", rows)
+        rejected = {(r.path, r.id): r for loaded in self.loaded.values() for r in loaded.rejected}
+        write_rows(folder / "rejected.jsonl", rejected.values())
+        return results
 
 
 def run(job: Job) -> dict[str, Any]:
-    state = _Table(job)
+    state = Table(job, job.inputs["annotate"].rows("examples.jsonl", Example))
     state.measure(job.run.base.folder, (ZERO_SHOT, FEW_SHOT))
     state.measure(job.inputs["finetune"].path("merged"), (MODEL,))
-    results: list[dict[str, Any]] = []
-    rows: list[dict[str, Any]] = []
+    outcomes: dict[str, dict[str, Outcome]] = {}
     for suite in state.suites:
-        outcomes = state.outcomes(suite)
-        seed = int(digest_text(f"{job.run.recipe.seed} {suite.id}")[:8], 16)
-        paired = {who: o.items for who, o in outcomes.items()}
-        found = summarise(suite, state.items[suite.id], state.sizes[suite.id], paired, state.settings, seed)
-        results.append({**found, "items_from": state.loaded[suite.id].origin})
-        rows += [asdict(item) for o in outcomes.values() for item in o.items]
-        native = {who: o.native for who, o in outcomes.items() if o.native}
-        write_atomic(job.folder / "suites" / f"{suite.id}.json", pretty(native))
-    write_rows(job.folder / "items.jsonl", rows)
-    rejected = {(r.path, r.id): r for loaded in state.loaded.values() for r in loaded.rejected}
-    write_rows(job.folder / "rejected.jsonl", rejected.values())
+        found = {who: state.measured(suite, who) for who in (ZERO_SHOT, FEW_SHOT)}
+        found |= {TRIVIAL: state.trivial(suite), MODEL: state.measured(suite, MODEL)}
+        outcomes[suite.id] = {who: o for who, o in found.items() if o}
+    results = state.leave(outcomes)
     write_atomic(job.folder / "scores.json", pretty(results))
     for line in table(results):
         say(line)
