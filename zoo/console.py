@@ -14,6 +14,12 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+def show_cursor() -> None:
+    """Gives a terminal back the cursor that a bar hides, on a line of its own."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h\n")
+
+
 class Progress:
     """Counts of one piece of work. `note` is what to show beside the count, for example a loss."""
 
