@@ -63,6 +63,7 @@ class Attempt:
     began: float = field(default_factory=time.monotonic)
     said: list[str] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._reader = Thread(target=self._read, daemon=True)
@@ -74,18 +75,19 @@ class Attempt:
             self.said.append(line)
             if (begun := _BEGUN.match(line)) and begun[1] in STEPS:
                 self.steps[begun[1]] = time.monotonic() - self.began
+            self.done |= {step for step in STEPS if line.startswith(f"{step}: done in ")}
 
     def since(self, step: str) -> float | None:
         """Seconds since `step`, or where that is done already a later one, began; None before."""
         begun = [at for name, at in self.steps.items() if STEPS.index(name) >= STEPS.index(step)]
         return time.monotonic() - self.began - min(begun) if begun else None
 
-    def reaches(self, step: str, seconds: float) -> bool:
-        """Waits until the run is `seconds` into `step` (`start` is what comes before the first); False where it ended
-        before that."""
+    def reaches(self, step: str, seconds: float, within: bool = False) -> bool:
+        """Waits until the run is `seconds` into `step` (`start` is what comes before the first), which is not done then
+        if `within`; False where it ended before that."""
         while self.process.poll() is None:
             now = time.monotonic() - self.began if step == "start" else self.since(step)
-            if now is not None and now >= seconds:
+            if now is not None and now >= seconds and not (within and step in self.done):
                 return True
             time.sleep(0.01)
         self._reader.join()
@@ -185,7 +187,7 @@ def test_ended_three_times_in_one_step_the_same_command_finishes_it_and_leaves_t
     for number in chance.sample(SIGNALS, len(SIGNALS)):
         seconds = chance.random() * whole.lasts[step]
         attempt = Attempt(whole.start(tmp_path, "--until", step))
-        while not attempt.reaches(step, seconds):
+        while not attempt.reaches(step, seconds, within=True):
             shutil.rmtree(own)
             seconds /= 2
             attempt = Attempt(whole.start(tmp_path, "--until", step))

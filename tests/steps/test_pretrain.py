@@ -117,6 +117,21 @@ def test_a_run_killed_while_it_measured_goes_on_to_the_same(
         assert again.result[name] == pytest.approx(trained[1].result[name], rel=1e-6)
 
 
+def test_what_was_measured_before_a_kill_is_not_measured_again(
+    base: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    run = request(tmp_path, base)
+    inputs = {"ingest": ingested(run, passages())}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("zoo.training.merge.write_adapter", killed)
+        run_step(run, pretrain.STEP, inputs)
+    monkeypatch.setattr(pretrain, "perplexity", killed)
+    assert set(run_step(run, pretrain.STEP, inputs)[0].result["perplexity"]) == {"before", "after"}
+
+
 def test_a_base_lies_where_it_trains_before_it_is_measured(
     trained: tuple[Run, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
