@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 EXIT_CODE = 130
-PATIENCE_S = 1.0  # for what is still to be done; then the process ends without it
+PATIENCE_S = 0.5  # for what is still to be done; then the process ends without it
 _still: list[Callable[[], Any]] = []
 
 

@@ -119,7 +119,10 @@ def adapted_base(job: Job, adapter: Path | None) -> Any:
     torch.manual_seed(job.run.recipe.seed)
     base = load_base(job.run.base, getattr(torch, job.settings.dtype))
     if adapter:
-        return PeftModel.from_pretrained(base, str(adapter), is_trainable=True).to(device())
+        adapted = PeftModel.from_pretrained(base, str(adapter), is_trainable=True)
+        # The adapter names the base as the Hub does, and peft would ask the Hub for its config at every checkpoint.
+        adapted.active_peft_config.base_model_name_or_path = str(job.run.base.folder)
+        return adapted.to(device())
     settings = job.run.recipe.finetune
     lora = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules="all-linear",
