@@ -72,3 +72,20 @@ def test_rows_survive_writing_and_reading(tmp_path):
     assert write_rows(tmp_path / "p.jsonl", rows) == 1
     assert list(read_rows(tmp_path / "p.jsonl", Passage)) == rows
     assert json.loads((tmp_path / "p.jsonl").read_text())["page"] == 2
+
+
+def test_what_a_kill_left_of_a_file_half_written_is_cleared_away(tmp_path):
+    (tmp_path / ".rows.jsonl.123.part").write_text("{")
+    (tmp_path / "paper.part").write_text("a file of that name")
+    assert set(finish(tmp_path, {"result": {}}).record["files"]) == {"paper.part"}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["paper.part", "record.json"]
+
+
+def test_a_file_that_could_not_be_written_whole_leaves_nothing(tmp_path):
+    def rows():
+        yield {"n": 1}
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_rows(tmp_path / "rows.jsonl", rows())
+    assert not list(tmp_path.iterdir())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +19,9 @@ from tests.fakes.processes import heed_interrupts
 from zoo.library import folder
 
 
-def zoo(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def zoo(*args: str, **more: Any) -> subprocess.CompletedProcess[str]:
     code = "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"
-    return subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, cwd=cwd, check=False)
+    return subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False, **more)
 
 
 def test_help_imports_nothing_heavy():
@@ -198,8 +200,38 @@ def test_without_a_workspace_the_log_lies_in_the_temp_folder(file, tmp_path):
     done = hurt(tmp_path / "ws", error="RuntimeError()", TMPDIR=str(tmp_path / "temp"))
     (log,) = (tmp_path / "temp").iterdir()
     assert str(log) in done.stderr and (tmp_path / "ws").is_file() == file
-    nowhere = hurt(tmp_path / "ws", error="OSError(28, 'No space left on device')", TMPDIR=str(tmp_path / "none"))
-    assert nowhere.returncode == 1 and "No space left" in nowhere.stderr
+    nowhere = hurt(tmp_path / "ws", error="OSError('no file at all')", TMPDIR=str(tmp_path / "none"))
+    assert nowhere.returncode == 1 and "no file at all" in nowhere.stderr
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "OSError(28, 'No space left on device')",
+        "RuntimeError('I/O error: No space left on device (os error 28)')",
+        "__import__('sqlite3').OperationalError('database or disk is full')",
+        "OSError(30, 'Read-only file system', 'somewhere')",
+        "RuntimeError('writing failed') from OSError(122, 'Disk quota exceeded')",
+    ],
+)
+def test_a_disk_that_takes_nothing_more_is_said_with_what_to_do(error, tmp_path):
+    done = hurt(tmp_path, "--json", error=error)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and not list(tmp_path.iterdir())
+    assert f"for the workspace {tmp_path} and" in json.loads(done.stdout)["error"]
+
+
+def test_a_step_that_filled_the_disk_says_so_and_goes_on_once_there_is_room(tmp_path):
+    corpus, ws = tmp_path / "long.txt", tmp_path / "ws"
+    corpus.write_text("\n\n".join(f"Paragraph {n} says that adrenaline comes first." for n in range(300)))
+    base, embedder = tiny_weights(tmp_path / "b").folder, tiny_embedder(tmp_path / "e")
+    args = ["ingest", "medical", "--corpus", str(corpus), "--workspace", str(ws), "--base", str(base), "--json"]
+    args += ["--set", f"ingest.embedder={embedder}", "--set", "ingest.sample=false", "--set", "ingest.workers=1"]
+    most = 10_000
+    full = zoo(*args, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY)))
+    assert full.returncode == 1 and "Traceback" not in full.stderr
+    assert "Nothing more can be written (File too large)" in json.loads(full.stdout)["error"]
+    assert not list(ws.rglob("*.part")) and not list(ws.rglob("record.json")) and not (ws / "logs").exists()
+    assert json.loads(zoo(*args).stdout)["passages"] > 1
 
 
 def test_only_what_can_go_on_says_so_when_interrupted(tmp_path):
@@ -228,7 +260,8 @@ def test_a_steps_own_verb_takes_no_until(tmp_path):
     assert done.returncode == 2 and "zoo train medical --until release" in done.stderr
 
 
-def test_an_interruption_says_how_to_go_on_and_exits_130(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_says_how_to_go_on_and_exits_130(number, tmp_path):
     code = "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"
     command = [sys.executable, "-c", code, "ingest", "medical", "--workspace", str(tmp_path), "--offline"]
     process = subprocess.Popen(
@@ -238,9 +271,11 @@ def test_an_interruption_says_how_to_go_on_and_exits_130(tmp_path):
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("healthcare/ingest/*")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    assert "goes on from here" in process.communicate(timeout=60)[1]
-    assert process.returncode == 130
+    began = time.monotonic()
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert said.endswith("zoo: interrupted; the same command goes on from here\n") and "Traceback" not in said
+    assert process.returncode == 130 and time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("broken", ["{", "{}"])

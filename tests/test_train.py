@@ -1,14 +1,9 @@
-"""`zoo train` as a user runs it, in a process of its own, over tiny random models: to a release, again, and after kills."""
+"""`zoo train` as a user runs it, in a process of its own, over tiny random models: to a release, and again."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,60 +11,18 @@ import pytest
 from lxml import html
 
 import zoo
-from tests.fakes.models import tiny_embedder, tiny_weights
+from tests.fakes.runs import Models, finished, start, tiny_models
 from zoo.artifact import Artifact, Workspace
 from zoo.report import write_report
 
-SMALL = (
-    "ingest.passage_tokens=800", "annotate.duplicate=1.0", "annotate.max_calls=8", "annotate.local_answer_tokens=16",
-    "pretrain.max_tokens=9000", "finetune.epochs=1", "finetune.max_tokens=30000", "finetune.checkpoint_every=3", "evaluate.few_shot=1",
-    "evaluate.max_generated_tokens=4", "evaluate.bootstrap=200", "release.override_gate=true",
-    "evaluate.limit={healthcare_exam: 6, healthcare_exam_open: 6, healthcare_exam_cot: 3, general: 12}",
-)  # fmt: skip
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    return tiny_models(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    root = tmp_path_factory.mktemp("models")
-    return tiny_weights(root / "base").folder, tiny_embedder(root / "embedder")
-
-
-def start(models: tuple[Path, Path], workspace: Path, *more: str) -> subprocess.Popen[str]:
-    base, embedder = models
-    code = "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"
-    settings = [x for s in (*SMALL, f"ingest.embedder={embedder}") for x in ("--set", s)]
-    command = [
-        sys.executable,
-        "-c",
-        code,
-        "train",
-        "medical",
-        "--base",
-        str(base),
-        "--workspace",
-        str(workspace),
-        "--json",
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [*command, *settings, *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd="/",
-    )
-
-
-def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
-    out, err = process.communicate(timeout=400)
-    assert process.returncode == 0, err
-    assert len(out.splitlines()) == 1, "stdout holds one JSON object and nothing else"
-    return dict(json.loads(out))
-
-
-@pytest.fixture(scope="module")
-def whole(models: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def whole(models: Models, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     workspace = tmp_path_factory.mktemp("whole")
     return workspace, finished(start(models, workspace))
 
@@ -127,26 +80,3 @@ def test_the_same_again_does_nothing(whole, models):
     again = finished(start(models, workspace))
     assert all(s["skipped"] for s in again["steps"])
     assert again["folder"] == first["folder"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("step", ["ingest", "annotate", "finetune", "evaluate"])
-def test_killed_in_a_step_the_same_command_finishes_it_and_leaves_the_same(step, whole, models, tmp_path):
-    expected = {s: contents(whole[0], s) for s in ("ingest", "annotate", "finetune", "evaluate")}
-    process = start(models, tmp_path)
-    deadline = time.monotonic() + 300
-    while not list((tmp_path / "healthcare" / step).glob("*/work/*/*")) and time.monotonic() < deadline:
-        if list((tmp_path / "healthcare" / step).glob("*/record.json")):
-            break
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    done = {p.parts[-3] for p in (tmp_path / "healthcare").glob("*/*/record.json")}
-    result = finished(start(models, tmp_path))
-    assert {s["step"] for s in result["steps"] if s["skipped"]} == done
-    assert {s: contents(tmp_path, s) for s in expected} == expected
-
-
-def contents(workspace: Path, step: str) -> list[str]:
-    return [Artifact(p.parent).content for p in (workspace / "healthcare" / step).glob("*/record.json")]

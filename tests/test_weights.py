@@ -7,7 +7,10 @@ import os
 import struct
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from zoo.embedding import load_embedder
 from zoo.errors import RequestError, ZooError
 from zoo.weights import NotOnDisk, Weights, resolve_base, resolve_embedder
 
+ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-c", "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"]
 DEFAULT = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
@@ -142,6 +146,56 @@ def test_a_gguf_file_that_cannot_be_dequantised_is_said_with_its_name_and_leaves
     with pytest.raises(ZooError, match=r"m\.gguf cannot be dequantised"):
         resolve_base(str(gguf_file(tmp_path / "m.gguf")), tmp_path / "cache", offline=True)
     assert not list((tmp_path / "cache").rglob("*.json"))
+
+
+MAKING = """
+import os, signal, sys
+from pathlib import Path
+from tests.test_weights import model
+from zoo.weights import gguf, resolve_base
+
+def killed(path: Path, into: Path) -> None:
+    model(into, tokenizer__json=None)
+    sys.stdout.write("half\\n")
+    sys.stdout.flush()
+    signal.pause()
+
+gguf.dequantise = killed
+resolve_base(sys.argv[1], Path(sys.argv[2]), offline=True)
+"""
+
+
+def test_what_a_kill_left_of_weights_being_made_is_cleared_away_and_made_anew(tmp_path, monkeypatch):
+    file, cache = gguf_file(tmp_path / "m.gguf"), tmp_path / "cache"
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAKING, str(file), str(cache)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdout is not None and process.stdout.readline() == "half\n"
+    process.kill()
+    process.communicate()
+    assert len(list((cache / "base").iterdir())) == 1
+    monkeypatch.setattr("zoo.weights.gguf.dequantise", lambda path, into: model(into))
+    found = resolve_base(str(file), cache, offline=True)
+    assert [found.folder] == list((cache / "base").iterdir())
+    monkeypatch.setattr("zoo.weights.gguf.dequantise", None)
+    assert resolve_base(str(file), cache, offline=True) == found
+
+
+def test_weights_that_another_process_is_making_are_waited_for(tmp_path, monkeypatch, capsys):
+    file, cache, making = gguf_file(tmp_path / "m.gguf"), tmp_path / "cache", threading.Event()
+
+    def slowly(path: Path, into: Path) -> None:
+        making.set()
+        time.sleep(4)
+        model(into)
+
+    monkeypatch.setattr("zoo.weights.gguf.dequantise", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(resolve_base, str(file), cache, True)
+        assert making.wait(20)
+        monkeypatch.setattr("zoo.weights.gguf.dequantise", None)
+        assert pool.submit(resolve_base, str(file), cache, True).result() == first.result()
+    assert "another zoo process is making" in capsys.readouterr().err
 
 
 def test_an_embedder_that_its_library_cannot_read_is_said_with_its_folder(tmp_path):

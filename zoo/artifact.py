@@ -10,11 +10,12 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel
 
@@ -53,28 +54,36 @@ def digest_file(path: Path) -> str:
     return h.hexdigest()
 
 
-def write_atomic(path: Path, data: str | bytes) -> None:
-    """Either the whole file is there or none of it, also after a power cut."""
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes its place at `path` at the end; on a disk that is full nothing of it stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as f:
+    try:
+        with part.open("wb") as f:
+            yield f
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Either the whole file is there or none of it, also after a power cut."""
+    with _whole(path) as f:
         f.write(data.encode() if isinstance(data, str) else data)
         f.flush()
         os.fsync(f.fileno())
-    part.replace(path)
 
 
 def write_rows(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> int:
     """JSONL, one row a line, written whole or not at all; the number of rows."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
     n = 0
-    with part.open("w", encoding="utf-8") as f:
+    with _whole(path) as f:
         for row in rows:
-            f.write(row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False))
-            f.write("\n")
+            text = row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False)
+            f.write(text.encode() + b"\n")
             n += 1
-    part.replace(path)
     return n
 
 
@@ -179,12 +188,17 @@ def without_paths(value: Any) -> Any:
 
 
 def finish(folder: Path, record: dict[str, Any]) -> Artifact:
-    """Writes `record.json` over what lies in `folder`, with the digest of every file; after this the artifact exists."""
-    files = {
-        p.relative_to(folder).as_posix(): {"sha256": digest_file(p), "bytes": p.stat().st_size}
-        for p in sorted(folder.rglob("*"))
-        if p.is_file() and p.relative_to(folder).parts[0] != WORK and p.name != RECORD and not p.name.endswith(".part")
-    }
+    """Writes `record.json` over what lies in `folder`, with the digest of every file; after this the artifact exists.
+    What a kill left of files half written is removed."""
+    files: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if not path.is_file() or name.parts[0] == WORK or path.name == RECORD:
+            continue
+        if path.name.startswith(".") and path.name.endswith(".part"):
+            path.unlink()
+        else:
+            files[name.as_posix()] = {"sha256": digest_file(path), "bytes": path.stat().st_size}
     done = {**record, "packages": packages(), "files": files, "content": content_of(files)}
     write_atomic(folder / RECORD, pretty(done))
     return Artifact(folder)

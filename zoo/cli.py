@@ -9,8 +9,9 @@ from typing import Any
 
 import typer
 
+from zoo import interrupt
 from zoo.commands import chat, doctor, list_, publish, pull, report, search, show, steps
-from zoo.console import say
+from zoo.console import say, show_cursor
 from zoo.errors import ReleaseRefused, ZooError
 from zoo.unexpected import sentence
 
@@ -36,6 +37,8 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if _goes_on():
+        interrupt.heed(_say_interrupted)
     try:
         app()
     except ZooError as e:
@@ -45,16 +48,26 @@ def main() -> None:
     except SystemExit as e:
         if isinstance(e.__context__, typer.TyperException):  # a request that typer refused, and said so on stderr
             _print_error({"error": e.__context__.format_message()})
-        if e.code == 130:  # typer makes this of a KeyboardInterrupt
-            goes_on = "; the same command goes on from here" if sys.argv[1] in steps.HELP else ""
-            say(f"zoo: interrupted{goes_on}")
-            _print_error({"error": f"interrupted{goes_on}"})
+        if e.code == interrupt.EXIT_CODE:  # typer makes this of a KeyboardInterrupt
+            _say_interrupted()
         raise
     except Exception as e:
         said = sentence(e)
         say(f"zoo: {said}")
         _print_error({"error": said})
         sys.exit(1)
+
+
+def _goes_on() -> bool:
+    """Whether the command, given again, goes on where it was interrupted."""
+    return sys.argv[1:2] != [] and sys.argv[1] in steps.HELP
+
+
+def _say_interrupted() -> None:
+    said = "interrupted; the same command goes on from here" if _goes_on() else "interrupted"
+    show_cursor()
+    say(f"zoo: {said}")
+    _print_error({"error": said})
 
 
 def _print_error(result: dict[str, Any]) -> None:

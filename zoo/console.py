@@ -37,6 +37,12 @@ def heard(listener: Callable[[str], None]) -> Iterator[None]:
         _listeners.remove(listener)
 
 
+def show_cursor() -> None:
+    """Gives a terminal back the cursor that a bar hides, on a line of its own."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h\n")
+
+
 class Progress:
     """Counts of one piece of work, with its rate and the time left as the last minute went.
 

@@ -7,24 +7,29 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 from typing import IO
 
+from zoo.console import say
 from zoo.errors import ZooError
 
 
 @contextmanager
-def alone(work: Path) -> Iterator[None]:
+def alone(work: Path, waiting: str = "") -> Iterator[None]:
     """Two processes never work in one folder; the kernel drops the lock with the process, however it ends.
 
-    One who is done may remove the folder, lock and all. Raises ZooError where another process stays in it.
+    One who is done may remove the folder, lock and all. Where another process stays in it, `waiting` is said and this
+    one waits; without it ZooError is raised.
     """
     # A process that was just killed may hold on for as long as the kernel takes to clear its memory away.
-    for wait in (0.2, 0.4, 0.8, 1.6, 0):
+    for n, wait in enumerate(chain((0.2, 0.4, 0.8, 1.6), repeat(2.0) if waiting else (0.0,))):
         if lock := _locked(work / "lock"):
             with lock:
                 yield
             return
+        if waiting and n == 4:
+            say(waiting)
         time.sleep(wait)
     raise ZooError(f"Another zoo process is working in {work.parent}; wait for it or stop it.")
 

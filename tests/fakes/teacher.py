@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,13 +35,22 @@ Script = Callable[[dict[str, Any], int], Reply]
 
 @dataclass
 class Entry:
-    """One request in the log. `done` is set when the whole reply has been handed to the network."""
+    """One request in the log. `done` is set when the whole reply has been handed to the network, at `answered`."""
 
     body: dict[str, Any]
     headers: dict[str, str]
     reply: Reply
     done: bool = False
     at: float = 0.0
+    answered: float = 0.0
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # those who are killed hang up
+            super().handle_error(request, client_address)
 
 
 class ScriptedTeacher:
@@ -60,8 +70,7 @@ class ScriptedTeacher:
                 pass
 
         self.log: list[Entry] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
 
     def answer(self, http: BaseHTTPRequestHandler) -> None:
@@ -98,6 +107,7 @@ class ScriptedTeacher:
             return
         http.wfile.write(data.encode())
         http.wfile.flush()
+        entry.answered = time.monotonic()
         entry.done = reply.status == 200
 
 

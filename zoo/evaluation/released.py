@@ -196,7 +196,7 @@ def _device() -> str:
 
 
 def _measure(measuring: Measuring, job: Job) -> dict[str, Any]:
-    recorded, state = measuring.recorded, evaluate.Table(job, ())
+    recorded, state = measuring.recorded, evaluate.Table(job, (), (MODEL,))
     then = _recorded_items(measuring.release)
     state.measure(measuring.release.folder, (MODEL,))
     outcomes: dict[str, dict[str, Outcome]] = {}

@@ -205,7 +205,11 @@ class _Pool:
             return
         status = self._dismiss(worker, ended=answers is None)
         if not worker.ready:
-            raise ZooError(f"Files cannot be read: a reading process ended with status {status} before it was ready.")
+            late = (
+                f"was not ready after {_START_S:.0f} s, so this machine is too busy; give the same command again later"
+            )
+            ended = f"ended ({_status(status)}) before it was ready"
+            raise ZooError(f"Files cannot be read: a reading process {late if answers == 'late' else ended}.")
         if task is not None and answers == "late":
             limit = f"{self.confinement.timeout_s:g}"
             yield task, {"rejected": f"timed out: reading it takes over ingest.timeout_s={limit}"}

@@ -30,6 +30,7 @@ _FORBIDDEN = {
 
 def main() -> None:
     """Answers until the input ends. The first line in has the settings, the first line out says that it is ready."""
+    _die_with_parent()
     out = os.fdopen(os.dup(1), "w", encoding="ascii")
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)  # libraries that print must not break the conversation
@@ -50,6 +51,14 @@ def main() -> None:
             answer = {"failed": f"{type(e).__name__} while reading {task['name']}: {e}"}
         _say(out, answer)
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _die_with_parent() -> None:
+    """Where the kernel can see to it; elsewhere the end of the input, or a file's time limit, ends this process."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _say(out: Any, answer: dict[str, Any]) -> None:

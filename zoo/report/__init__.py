@@ -5,6 +5,7 @@ It quotes the run's documents, so it stays in the workspace and is no part of a 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from zoo.artifact import Workspace, write_atomic
 from zoo.console import duration
 from zoo.errors import ReleaseRefused
+from zoo.interrupt import before_the_end
 from zoo.lastrun import LastRun, read_last
 from zoo.report import excerpts, facts, plots, wording
 from zoo.run import Run, train
@@ -23,15 +25,17 @@ FILE = "report.html"
 
 def train_and_report(run: Run) -> dict[str, Any]:
     """What `zoo train` does: the result of `zoo.run.train`, and the page, which is written however the run ends."""
+    write = partial(write_report, run.workspace, run.domain.name)
     try:
-        result = train(run)
+        with before_the_end(write):
+            result = train(run)
     except ReleaseRefused as e:
-        e.result["report"] = str(write_report(run.workspace, run.domain.name)[0])
+        e.result["report"] = str(write()[0])
         raise
     except BaseException:
-        write_report(run.workspace, run.domain.name)
+        write()
         raise
-    return {**result, "report": str(write_report(run.workspace, run.domain.name)[0])}
+    return {**result, "report": str(write()[0])}
 
 
 def write_report(workspace: Workspace, domain: str) -> tuple[Path, LastRun]:

