@@ -14,7 +14,7 @@ import pytest
 
 from tests.fakes.hub import WRITE, serving
 from tests.fakes.models import tiny_embedder, tiny_weights
-from tests.test_train import SMALL
+from tests.fakes.runs import SMALL
 from zoo.artifact import digest_file
 
 REPOSITORY = Path(__file__).parents[1]

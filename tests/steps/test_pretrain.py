@@ -101,7 +101,9 @@ def test_the_perplexity_after_is_that_of_the_adapter_it_leaves(base: Weights, tm
     found = pretrain.material(Job(run, pretrain.STEP, {"ingest": ingest}, tmp_path), tokenizer)
     model, collator = load_adapted(base, artifact.path("adapter"), torch.float32), Collator(0, 1024)
     for name, packs in (("perplexity", found.documents), ("replay_perplexity", found.general)):
-        assert artifact.result[name]["after"] == pytest.approx(pretrain.perplexity(model, packs, collator), rel=1e-5)
+        assert artifact.result[name]["after"] == pytest.approx(
+            pretrain.perplexity(model, packs, collator, "texts"), rel=1e-5
+        )
 
 
 def test_a_run_killed_while_it_measured_goes_on_to_the_same(

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from tests.fakes.launcher import free_port, launch, place, torchrun
 from tests.fakes.models import tiny_embedder, tiny_weights
+from tests.fakes.runs import SMALL as SMALLER
 from tests.steps.finetune_job import SMALL, examples, finetune
-from tests.test_train import SMALL as SMALLER
 from zoo import ranks
 from zoo.artifact import Artifact
 from zoo.config import FinetuneSettings

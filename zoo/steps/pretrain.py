@@ -146,7 +146,7 @@ def material(job: Job, tokenizer: Any) -> Material:
     return Material(packed([*pieces, *taken]), packed(cut(own.held_out)), packed(cut(general.held_out)), counts)
 
 
-def perplexity(model: Any, packs: Sequence[Any], collator: Any) -> float:
+def perplexity(model: Any, packs: Sequence[Any], collator: Any, of: str) -> float:
     """exp of the mean cross entropy (nats) per predicted token."""
     import torch
 
@@ -155,7 +155,7 @@ def perplexity(model: Any, packs: Sequence[Any], collator: Any) -> float:
     model.eval()
     total, count = 0.0, 0
     order = sorted(packs, key=len)
-    with progress("rows measured", len(order), "rows") as bar, torch.no_grad():
+    with progress(f"perplexity of {of}", len(order), "rows") as bar, torch.no_grad():
         for n in range(0, len(order), 8):
             for part in collator(order[n : n + 8]):
                 found = losses(model, {k: v.to(model.device) for k, v in part.items()})
@@ -209,8 +209,8 @@ def _once(job: Job, when: str, model: Any, found: Material, collator: Any) -> di
 
 def _measured(model: Any, found: Material, collator: Any) -> dict[str, float]:
     return {
-        "perplexity": perplexity(model, found.documents, collator),
-        "replay_perplexity": perplexity(model, found.general, collator),
+        "perplexity": perplexity(model, found.documents, collator, "held-out documents"),
+        "replay_perplexity": perplexity(model, found.general, collator, "held-out general text"),
     }
 
 
