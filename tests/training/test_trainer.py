@@ -212,15 +212,6 @@ def test_of_several_gpus_one_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert trainer.model_wrapped is model and trainer.state.global_step == 1
 
 
-def test_the_output_layer_runs_on_trained_positions_only(tmp_path: Path) -> None:
-    model = adapted(tmp_path)
-    seen: list[int] = []
-    model.get_output_embeddings().register_forward_hook(lambda _, args, __: seen.append(args[0].shape[1]))
-    trainer = ours(model, tmp_path)
-    trainer.training_step(model, trainer.data_collator(shared(token_rows())))
-    assert sum(seen) == sum(trained for _, trained in LENGTHS)
-
-
 def test_the_output_layer_is_whole_again_after_a_failure(tmp_path: Path) -> None:
     model = adapted(tmp_path)
     with pytest.raises(RuntimeError, match="stop"), output_layer_at(model, torch.ones(1, 4, dtype=torch.bool)):

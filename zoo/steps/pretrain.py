@@ -214,4 +214,4 @@ def _measured(model: Any, found: Material, collator: Any) -> dict[str, float]:
     }
 
 
-STEP = Step("pretrain", 2, ("ingest",), check, identity, plan, run)
+STEP = Step("pretrain", 3, ("ingest",), check, identity, plan, run)

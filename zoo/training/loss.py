@@ -11,8 +11,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from zoo.branches import Branched
-from zoo.output_layer import output_layer_at
 from zoo.training.batches import passes
+from zoo.training.likelihood import likelihoods
 from zoo.training.rows import IGNORED
 from zoo.training.shared import Shared
 
@@ -111,29 +111,27 @@ def losses(model: Any, batch: dict[str, torch.Tensor]) -> Losses:
     if options is not None:
         needed[options[:, 0], options[:, 1]] = True
     placed = {"position_ids": batch["position_ids"]} if "position_ids" in batch else {}
-    with output_layer_at(model, needed):
-        logits = model(
-            input_ids=batch["input_ids"], attention_mask=batch.get("attention_mask"), use_cache=False, **placed
-        ).logits[0].float()  # fmt: skip
-    answer = cross_entropy(logits[answers[needed]], labels[answers], reduction="sum")
-    choice = logits.new_zeros(())
+    likelihood = likelihoods(
+        model, needed, input_ids=batch["input_ids"], attention_mask=batch.get("attention_mask"), use_cache=False, **placed
+    )  # fmt: skip
+    place = needed.flatten().cumsum(0).view_as(needed) - 1
+    answer = -likelihood(place[answers], labels[answers]).sum()
+    choice = answer.new_zeros(())
     if options is not None:
-        place = needed.flatten().cumsum(0).view_as(needed) - 1
-        choice = _choice_loss(logits[place[options[:, 0], options[:, 1]]], options)
+        choice = _choice_loss(likelihood(place[options[:, 0], options[:, 1]], options[:, 2]), options)
     return Losses(answer, int(answers.sum()), choice)
 
 
-def _choice_loss(logits: torch.Tensor, options: torch.Tensor) -> torch.Tensor:
+def _choice_loss(likelihood: torch.Tensor, options: torch.Tensor) -> torch.Tensor:
     """Cross entropy of the answer in a softmax over its options' log-likelihoods, summed over the questions.
 
     The ranking loss of T-Few (Liu et al. 2022, arXiv 2205.05638) without its division by length, so that it trains what
-    accuracy over likelihoods measures. `logits` (tokens, vocabulary) predict the tokens of `options` (tokens, 5).
+    accuracy over likelihoods measures. `likelihood` (tokens,) is that of the tokens of `options` (tokens, 5).
     """
     question, option = options[:, 3], options[:, 4]
     shape = (int(question.max()) + 1, int(option.max()) + 1)
     slot = question * shape[1] + option
     size = shape[0] * shape[1]
-    likelihood = -cross_entropy(logits, options[:, 2], reduction="none")
     scores = likelihood.new_zeros(size).index_add(0, slot, likelihood)
     absent = torch.ones(size, dtype=torch.bool, device=slot.device).index_fill(0, slot, False)
     scores = scores.masked_fill(absent, float("-inf")).view(shape)
