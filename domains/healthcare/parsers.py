@@ -50,6 +50,8 @@ def _inline(node: Any, targets: dict[str, str], blocks: bool) -> str:
             inner = _inline(child, targets, blocks)
             if name == "link" and not inner.strip():
                 inner = targets.get(child.get("target-id", ""), "")
+                if not text.strip() or text.rstrip()[-1] in ".!?":
+                    inner = inner.capitalize()
             elif name == "sup" and re.fullmatch(r"\s*[-−+]?\d+\s*", inner) and re.search(r"[\dA-Za-z)]$", text):
                 inner = "^" + inner.strip() if not len(child) else inner
             elif name in {"newline", "break"}:
@@ -57,7 +59,7 @@ def _inline(node: Any, targets: dict[str, str], blocks: bool) -> str:
             elif name in _BLOCKS and text.strip() and text.rstrip()[-1] not in ".,:;?!(":
                 inner = "; " + inner.lstrip() if inner.strip() else inner
             text += inner
-            if name == "link" and inner.startswith("the ") and (child.tail or "")[:1].isalnum():
+            if name == "link" and inner[:4].lower() == "the " and (child.tail or "")[:1].isalnum():
                 text += " "
         text += child.tail or ""
     return text

@@ -109,7 +109,7 @@ def test_cnxml() -> None:
     parsed = parse(
         b'<document xmlns="http://cnx.rice.edu/cnxml"><title>Blood</title><metadata>'
         b"<content-id>m1</content-id></metadata><content>"
-        b'<section><title>Cells</title><para id="p">See <link target-id="f"/>.<list><item>Red</item>'
+        b'<section><title>Cells</title><para id="p">See <link target-id="f"/>. <link target-id="f"/> shows it.<list><item>Red</item>'
         b"<item>White</item></list></para>"
         b'<figure id="f"><caption>A smear.</caption></figure></section>'
         b'<section class="chapter-summary"><para>Blood is red.</para></section></content><glossary><definition>'
@@ -119,7 +119,7 @@ def test_cnxml() -> None:
     assert [(e.kind, e.level, e.text) for e in parsed.elements] == [
         ("title", 1, "Blood"),
         ("title", 2, "Cells"),
-        ("text", 0, "See the figure."),
+        ("text", 0, "See the figure. The figure shows it."),
         ("item", 0, "Red"),
         ("item", 0, "White"),
         ("text", 0, "A smear."),
