@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from zoo.api import Passage
-from zoo.artifact import Artifact, fingerprint, finish, packages, read_rows, write_rows
+from zoo.artifact import Artifact, fingerprint, finish, packages, read_rows, write_atomic, write_rows
 from zoo.config import AnnotateSettings, FinetuneSettings, IngestSettings
 from zoo.strict import identity_of
 
@@ -75,8 +76,12 @@ def test_rows_survive_writing_and_reading(tmp_path):
 
 
 def test_what_a_kill_left_of_a_file_half_written_is_cleared_away(tmp_path):
-    (tmp_path / ".rows.jsonl.123.part").write_text("{")
+    (tmp_path / ".rows.jsonl.part").write_text('{"n": 0, "long": "and broken off"')
+    (tmp_path / ".other.jsonl.part").write_text("{")
     (tmp_path / "paper.part").write_text("a file of that name")
+    assert write_rows(tmp_path / "rows.jsonl", [{"n": 1}]) == 1
+    assert (tmp_path / "rows.jsonl").read_text() == '{"n": 1}\n' and not (tmp_path / ".rows.jsonl.part").exists()
+    (tmp_path / "rows.jsonl").unlink()
     assert set(finish(tmp_path, {"result": {}}).record["files"]) == {"paper.part"}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["paper.part", "record.json"]
 
@@ -89,3 +94,10 @@ def test_a_file_that_could_not_be_written_whole_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="No space"):
         write_rows(tmp_path / "rows.jsonl", rows())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_written_by_many_at_a_time_is_one_of_them_whole(tmp_path):
+    texts = [str(n) * 10_000 for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: write_atomic(tmp_path / "run.json", texts[n % 8]), range(200)))
+    assert (tmp_path / "run.json").read_text() in texts and len(list(tmp_path.iterdir())) == 1

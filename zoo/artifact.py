@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel
 
 from zoo.errors import ZooError
+from zoo.lock import locked
 
 R = TypeVar("R", bound=BaseModel)
 RECORD = "record.json"
@@ -56,16 +57,20 @@ def digest_file(path: Path) -> str:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes its place at `path` at the end; on a disk that is full nothing of it stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as f:
-            yield f
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    """A file to write that takes its place at `path` at the end; on a disk that is full nothing of it stays. One process
+    at a time writes it, over what a kill left of the one before."""
+    part = path.with_name(f".{path.name}.part")
+    file = locked(part, wait=True)
+    assert file
+    with file:
+        try:
+            file.truncate(0)
+            yield file
+            file.flush()
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
