@@ -77,3 +77,18 @@ def test_without_gradients_they_are_the_same(tmp_path: Path) -> None:
         found = likelihoods(model, needed, input_ids=ids)(torch.arange(11), ids[0, 1:])
         own = model(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
     assert torch.allclose(found, own, atol=1e-5)
+
+
+def test_in_16_bits_no_token_is_likelier_than_all_together() -> None:
+    model = scaled().to(torch.bfloat16)
+    model.config.logits_scaling = 1.0
+    with torch.no_grad():
+        model.lm_head.weight.mul_(500.0)
+    model.lm_head.requires_grad_(False)
+    ids = torch.randint(0, 300, (4, 60), generator=torch.Generator().manual_seed(4))
+    needed = torch.ones(4, 59, dtype=torch.bool)
+    with torch.no_grad():
+        best = model(input_ids=ids).logits[:, :-1].flatten(0, 1).argmax(-1)
+        found = likelihoods(model, needed, input_ids=ids)(torch.arange(4 * 59), best)
+        own = model(input_ids=ids).logits[:, :-1].float().log_softmax(-1).flatten(0, 1).gather(1, best[:, None])[:, 0]
+    assert float(found.max()) <= 1e-3 and torch.allclose(found, own, atol=0.3)

@@ -61,7 +61,8 @@ def _of_hidden(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | 
         logits = (hidden[places].float() * weight[tokens].float()).sum(-1)
         if bias is not None:
             logits = logits + bias[tokens].float()
-        return logits - normal[places]  # type: ignore[no-any-return]
+        # Rounded as the logits are that the sum is of: a token is else likelier than all together.
+        return logits.to(hidden.dtype).float() - normal[places]  # type: ignore[no-any-return]
 
     return likelihood
 
