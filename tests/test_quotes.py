@@ -22,6 +22,8 @@ TEXT = (
         ("not 25 mg daily, at pH 7.4.", "not 25 mg daily, at pH 7.4"),
         ("not 25 mg daily.", "not 25 mg daily"),
         ("the first-line drug is", "The first-line drug is"),
+        ("first-line drug is 'metformin' -", "first-line drug is “met\u00adformin” —"),
+        ("give 2.5mg, not25 mg daily", "give 2.5 mg, not 25 mg daily"),
         ("Term treatment falls; give", "term treatment   falls; give"),
     ],
 )  # fmt: skip
@@ -36,6 +38,8 @@ def test_a_quote_is_found_whatever_typesetting_did_to_it(quote: str, found: str)
         "The second-line drug is metformin",  # another word
         "The First-line drug is",  # another case
         "5 mg, not 25 mg daily",  # inside a number
+        "5mg, not 25mg daily, at pH",
+        "rug is metformin",
         "mg, not 25 mg daily, at pH 7",  # ends inside a number
         "irst-line drug is",  # inside a word
         "500 mg three times a day",

@@ -13,7 +13,8 @@ _CHARACTERS = {
     "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "…": "...", "µ": "μ",
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"),
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4\u0060\u2039\u203a", "'"),
-    **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+    # One kind of quotation marks within another changes with what stands around them.
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\"", "'"),
     **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
 }  # fmt: skip
 _AROUND = "\"' \t\n"
@@ -25,22 +26,24 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
     text."""
     if sum(c.isalnum() for c in quote) < _SHORTEST:
         return None
-    for joined in (False, True):
-        needle = _normal(quote, joined)[0].strip(_AROUND).rstrip(".,;:")
-        hay, places = _normal(text, joined)
+    for joined, spaced in ((False, True), (True, True), (False, False)):
+        needle = _normal(quote, joined, spaced)[0].strip(_AROUND).rstrip(".,;:")
+        hay, places = _normal(text, joined, spaced)
         for form in (needle, needle[:1].swapcase() + needle[1:]):
             at = hay.find(form)
             while needle and at >= 0:
-                end = at + len(form)
-                if not _inside(hay, at) and not _inside(hay, end):
-                    return places[at], places[end - 1] + 1
+                start, end = places[at], places[at + len(form) - 1] + 1
+                # Without spaces, words end where they do in the text itself.
+                cuts = ((hay, at), (hay, at + len(form))) if spaced else ((text, start), (text, end))
+                if not any(_inside(*cut) for cut in cuts):
+                    return start, end
                 at = hay.find(form, at + 1)
     return None
 
 
-def _normal(text: str, joined: bool) -> tuple[str, list[int]]:
+def _normal(text: str, joined: bool, spaced: bool) -> tuple[str, list[int]]:
     """The text as compared, and for each of its characters the place in `text` it came from. With `joined`, a hyphen
-    at a line's end divides a word and goes; without, it is the word's own and stays."""
+    at a line's end divides a word and goes; without, it is the word's own and stays. Spaces are one, or none at all."""
     out: list[str] = []
     places: list[int] = []
     breaks = {m.start(): m.end() for m in re.finditer(r"(?<=\w)[-\u2010\u00ad]\s*\n\s*(?=\w)", text)}
@@ -54,7 +57,7 @@ def _normal(text: str, joined: bool) -> tuple[str, list[int]]:
             continue
         for c in _CHARACTERS.get(text[i], text[i]):
             if c.isspace():
-                if not out or out[-1] == " ":
+                if not spaced or not out or out[-1] == " ":
                     continue
                 c = " "
             out.append(c)

@@ -53,11 +53,9 @@ class GroundedQA:
         written = await ask.data(render(domain.prompt(self.name, "write"), **shown), _SCHEMA["write"])
         seen["written"] = written
         question, answer = written["question"].strip(), written["answer"].strip()
-        check_question(question, answer)
-        if kind == "short":
-            check_short(question, answer, passage.text)
+        check_question(kind, question, answer)
         choices = options(answer, written["distractors"], passage.id) if kind == "choice" else []
-        cite(written["quotes"], item)
+        evidence = cite(written["quotes"], item)
         draft = Example(
             id=f"{self.name}-{passage.id}", kind=kind, question=question, choices=choices, context=passage.text,
             answer=answer, origin="document", source=document.source, licence=document.licence,
@@ -69,6 +67,9 @@ class GroundedQA:
         solved = await ask.data(prompt, _SCHEMA["solve"])
         seen["solved"] = solved
         citations = cite(solved["quotes"], item)
+        citations += [c for c in evidence if c not in citations]
+        if kind == "short":
+            check_short(answer, citations)
         reasoning = check_reasoning(solved["reasoning"], solved["answer"])
         verdict = verifier(draft, solved["answer"])
         if verdict.verdict != "right":
