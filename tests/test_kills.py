@@ -83,11 +83,12 @@ class Attempt:
         return time.monotonic() - self.began - min(begun) if begun else None
 
     def reaches(self, step: str, seconds: float, within: bool = False) -> bool:
-        """Waits until the run is `seconds` into `step` (`start` is what comes before the first), which is not done then
-        if `within`; False where it ended before that."""
+        """Waits until the run is `seconds` into `step` (`start` is what comes before the first). Where it is faster and
+        the step done before that, the moment is the step's end, or if `within` there is none; False without one."""
         while self.process.poll() is None:
             now = time.monotonic() - self.began if step == "start" else self.since(step)
-            if now is not None and now >= seconds and not (within and step in self.done):
+            done = step in self.done
+            if (done and not within) or (now is not None and now >= seconds and not done):
                 return True
             time.sleep(0.01)
         self._reader.join()
