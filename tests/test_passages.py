@@ -73,6 +73,12 @@ def test_short_sections_share_a_passage_under_their_common_heading() -> None:
     assert [p.title for p in found] == ["Book"]
 
 
+def test_a_row_far_longer_than_a_passage_is_cut_after_a_sentence() -> None:
+    _, found = cut(Parsed("T", [Element("table", f"Dose: {sentences(30)} | Use: {sentences(30)}")]))
+    assert len(found) > 10 and all(p.text.endswith("ends.") for p in found)
+    assert max(len(p.text.split()) for p in found) <= 40
+
+
 def test_what_is_no_sentence_is_cut_at_blanks() -> None:
     _, found = cut(Parsed("T", [Element("text", "word " * 1000)]))
     assert max(len(p.text.split()) for p in found) <= 40

@@ -200,7 +200,11 @@ def _pieces(inner: str, at: int, end: int, begun: list[int], limit: int) -> Iter
 
 
 def _cut_before(inner: str, at: int, end: int) -> int:
-    """Where best to cut: after an entry of a list run together, if one ends in the second half, else at a blank."""
+    """Where best to cut: after a sentence, as a table's row may have several, or an entry of a list run together, if one
+    ends in the second half, else at a blank."""
+    sentences = [at + n for n in sentence_ends(inner[at:end])[:-1] if n > (end - at) // 2]
+    if sentences:
+        return sentences[-1]
     listed = max(inner.rfind(mark, (at + end) // 2, end) for mark in ("; ", " - ", " • "))
     return listed + 1 if listed > 0 else inner.rfind(" ", at, end)
 

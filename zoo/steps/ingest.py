@@ -139,4 +139,4 @@ def reason_class(reason: str) -> str:
     return kind.partition(" of ")[0] if kind.startswith(("duplicate of ", "near-duplicate of ")) else kind
 
 
-STEP = Step("ingest", 1, (), check, identity, plan, run)
+STEP = Step("ingest", 2, (), check, identity, plan, run)
