@@ -18,7 +18,7 @@ from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.config import Options
 from zoo.library import Domain, load_recipe, recipes
 from zoo.run import Run, load_step, run_step
-from zoo.training.fit import with_adapter
+from zoo.training.fit import loaded
 
 CUT = (
     "pretrain.max_tokens=3000", "pretrain.batch_tokens=512", "pretrain.pass_tokens=256", "pretrain.max_length=128",
@@ -59,9 +59,9 @@ def test_over_a_base_in_16_bits_a_new_adapter_and_one_that_goes_on_are_in_32(tmp
 
     lora = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
     base = tiny_weights(tmp_path / "base", dtype="bfloat16")
-    model = with_adapter(base, "bfloat16", 0, lora=lora)
+    model = loaded(base, "bfloat16", 0, lora=lora)
     model.save_pretrained(tmp_path / "adapter")
-    for made in (model, with_adapter(base, "bfloat16", 0, tmp_path / "adapter")):
+    for made in (model, loaded(base, "bfloat16", 0, tmp_path / "adapter")):
         kinds = {(p.requires_grad, p.dtype) for p in made.parameters()}
         assert kinds == {(True, torch.float32), (False, torch.bfloat16)}
         assert made(input_ids=torch.ones(1, 4, dtype=torch.long)).logits.dtype == torch.bfloat16

@@ -188,8 +188,10 @@ class ReplaySettings(Strict):
 
 
 class PretrainSettings(TrainingSettings):
-    """The adapter is finetune's: its rank and alpha are set there. `held_out` is a share of the documents."""
+    """The adapter is finetune's: its rank and alpha are set there. With the method `full` all weights train instead, and
+    finetune's adapter is one of theirs. `held_out` is a share of the documents."""
 
+    method: Literal["lora", "full"] = "lora"
     epochs: float = Field(1, gt=0)
     max_length: int = Field(512, ge=32)
     batch_rows: int = Field(2, ge=1)

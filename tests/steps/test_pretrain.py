@@ -25,6 +25,7 @@ from zoo.steps import finetune, pretrain
 from zoo.training import fit
 from zoo.training.loss import Collator
 from zoo.training.merge import load_adapted
+from zoo.training.trainer import AnswerTrainer
 from zoo.weights import Weights
 
 SETTINGS = PretrainSettings(
@@ -148,7 +149,7 @@ def test_a_base_lies_where_it_trains_before_it_is_measured(
     run, before = trained
     monkeypatch.setattr(fit, "device", lambda: "meta")
     for adapter in (None, before.path("adapter")):
-        model = fit.adapted_base(Job(run, pretrain.STEP, {}, tmp_path), adapter)
+        model = fit.adapted_base(Job(run, pretrain.STEP, {}, tmp_path), run.base, adapter)
         assert model.device.type == "meta" and {p.device.type for p in model.parameters()} == {"meta"}
     monkeypatch.undo()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -214,3 +215,52 @@ def test_the_packaged_replay_shares_no_run_of_words_with_the_general_suite() -> 
     asked = set().union(*(runs(f"{i['question']} {' '.join(i['choices'])}") for i in items))
     shared = [r for t in texts for r in runs(t) & asked]
     assert not shared
+
+
+FULL = SETTINGS.model_copy(update={"method": "full", "learning_rate": 3e-3})
+
+
+def test_all_weights_can_train_and_finetune_adapts_what_they_became(base: Weights, tmp_path: Path) -> None:
+    run = request(tmp_path, base, FULL)
+    artifact, _ = run_step(run, pretrain.STEP, {"ingest": ingested(run, passages())})
+    assert artifact.result["perplexity"]["after"] < 0.9 * artifact.result["perplexity"]["before"]
+    assert not artifact.path("adapter").exists()
+    before, after = (load_file(p / "model.safetensors") for p in (base.folder, artifact.path("model")))
+    assert before.keys() == after.keys() and not any(torch.equal(before[n], after[n]) for n in before)
+    assert str(base.folder) not in artifact.path("model/config.json").read_text()
+    annotate = run.workspace.step("test", "annotate", "made")
+    write_rows(annotate / "examples.jsonl", examples())
+    made = {"annotate": finish(annotate, {"fingerprint": "made", "result": {}}), "pretrain": artifact}
+    tuned, _ = run_step(run, finetune.STEP, made)
+    # An adapter would be one of weights that nobody else has.
+    assert not tuned.path("adapter").exists() and tuned.result["merge_difference"] < 1e-3
+    merged = load_file(tuned.path("merged/model.safetensors"))
+    moved = {n: float((merged[n] - after[n]).abs().max()) for n in after}
+    assert moved["model.embed_tokens.weight"] == 0 and max(moved.values()) > 0
+    assert AutoTokenizer.from_pretrained(tuned.path("merged")).chat_template
+
+
+def test_a_killed_run_of_all_weights_goes_on_to_the_same(
+    base: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, taken = AnswerTrainer.training_step, []
+
+    def stops(*args: Any, **kwargs: Any) -> Any:
+        if len(taken) == 5:
+            raise KeyboardInterrupt
+        taken.append(1)
+        return step(*args, **kwargs)
+
+    whole, killed = (request(tmp_path / name, base, FULL) for name in ("whole", "killed"))
+    given = {"ingest": ingested(killed, passages())}
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(AnswerTrainer, "training_step", stops)
+        run_step(killed, pretrain.STEP, given)
+    resumed, _ = run_step(killed, pretrain.STEP, given)
+    assert resumed.content == run_step(whole, pretrain.STEP, {"ingest": ingested(whole, passages())})[0].content
+
+
+def test_all_weights_train_in_32_bits_alone(base: Weights, tmp_path: Path) -> None:
+    run = request(tmp_path, base, FULL.model_copy(update={"dtype": "bfloat16"}))
+    with pytest.raises(RequestError, match=r"set pretrain\.dtype=float32, or pretrain\.method=lora"):
+        pretrain.check(run)

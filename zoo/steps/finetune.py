@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_on
 from zoo.training.forms import forms
 from zoo.training.rows import Made, Template, TokenRow, make_rows, split, trained_share
 from zoo.training.shared import Shared, alone, share
+from zoo.weights import Weights
 
 FEWEST_VALIDATION = 8  # rows; a loss over fewer says too little to stop by
 TOKENS_PER_SECOND = 320.0  # 135M parameters in float32 on two CPU cores, measured; for the plan only
@@ -98,7 +100,7 @@ def run(job: Job) -> dict[str, Any]:
     counts = f"{reached}{of} rows, {layout.tokens[-1]} tokens{once} in {len(layout.batches)} steps"
     say(f"  training on {counts}; {skipped or f'{len(validation)} rows for validation'}")
     trained = train(job, template, shared, together(job, validation), layout)
-    difference = leave_models(job, trained.adapter, [*validation, *rows][:3])
+    difference = leave_models(job, trained.saved, [*validation, *rows][:3])
     write_rows(job.folder / "curve.jsonl", curve(trained.history, layout))
     seen = rows_in(trained.kept_batches(layout), shared)
     ids = row_ids(rows, validation, seen)
@@ -175,19 +177,31 @@ def train(
 
     settings: FinetuneSettings = job.settings
     before = job.inputs.get("pretrain")
-    model = adapted_base(job, before.path("adapter") if before else None)
+    base = trained_on(job)
+    model = adapted_base(job, base, before.path("adapter") if before and base == job.run.base else None)
     if any(not r.plain for r in rows):
         require_one_mask(model, "the choice loss", "set finetune.choice_loss=0")
     collator = Collator(template.tokenizer.pad_token_id or 0, settings.pass_tokens)
     goal = Goal(settings.choice_loss, settings.validate_every, settings.patience)
-    return fit(job, model, collator, rows, validation, layout, goal)
+    return fit(job, base, model, collator, rows, validation, layout, goal)
+
+
+def trained_on(job: Job) -> Weights:
+    """The base that the adapter is of: the recipe's, or what pretrain made of it where all weights trained."""
+    before = job.inputs.get("pretrain")
+    if before is None or not before.path("model").is_dir():
+        return job.run.base
+    return replace(job.run.base, folder=before.path("model"), digest=before.content, revision=None, on_hub=False)
 
 
 def leave_models(job: Job, saved: Path, rows: Sequence[TokenRow]) -> float:
+    """Merged weights, and the adapter where others have the base that it is of."""
     from zoo.training.merge import merge, write_adapter
 
-    write_adapter(saved, job.folder / "adapter", job.run.base)
-    return merge(job.run.base, job.folder / "adapter", job.folder / "merged", rows)
+    base = trained_on(job)
+    adapter = (job.folder if base == job.run.base else job.work) / "adapter"
+    write_adapter(saved, adapter, base)
+    return merge(base, adapter, job.folder / "merged", rows)
 
 
 def row_ids(rows: Sequence[TokenRow], validation: Sequence[TokenRow], seen: set[Any]) -> list[dict[str, Any]]:

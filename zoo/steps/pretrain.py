@@ -1,4 +1,5 @@
-"""pretrain: continued pretraining of the base on the passages with LoRA; leaves the adapter that finetune goes on with."""
+"""pretrain: continued pretraining of the base on the passages; leaves the adapter that finetune goes on with, or, where all
+weights train, the model that finetune adapts."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from zoo.errors import RequestError, ZooError
 from zoo.library import GENERAL
 from zoo.run import Job, Run, Step
 from zoo.training.batches import lay_out
-from zoo.training.fit import adapted_base, curve, fit, require_one_mask
+from zoo.training.fit import adapted_base, curve, fit, loaded, require_one_mask
 from zoo.training.forms import draw
 
 REPLAY = GENERAL.parent / "replay" / "general.jsonl"
@@ -26,7 +27,14 @@ CHARACTERS_PER_TOKEN = 4.0
 
 
 def check(run: Run) -> None:
-    if run.recipe.finetune.dtype != run.recipe.pretrain.dtype:
+    settings = run.recipe.pretrain
+    if settings.method == "full":
+        if settings.dtype != "float32":
+            raise RequestError(
+                f"With pretrain.method=full all weights train, and in {settings.dtype} most of a step's changes would be "
+                "rounded away; set pretrain.dtype=float32, or pretrain.method=lora."
+            )
+    elif run.recipe.finetune.dtype != settings.dtype:
         raise RequestError(
             f"The recipe {run.recipe.name} pretrains in {run.recipe.pretrain.dtype} and fine-tunes the same adapter in "
             f"{run.recipe.finetune.dtype}; set pretrain.dtype and finetune.dtype alike."
@@ -35,9 +43,9 @@ def check(run: Run) -> None:
 
 def identity(run: Run) -> dict[str, Any]:
     hub = run.recipe.pretrain.replay.hub
-    lora = run.recipe.finetune
+    lora = run.recipe.finetune if run.recipe.pretrain.method == "lora" else None
     return {
-        "base": run.base.digest, "lora": [lora.rank, lora.alpha, lora.dropout],
+        "base": run.base.digest, "lora": [lora.rank, lora.alpha, lora.dropout] if lora else None,
         "replay": digest_text(hub.model_dump_json()) if hub else digest_file(REPLAY),
     }  # fmt: skip
 
@@ -169,7 +177,7 @@ def run(job: Job) -> dict[str, Any]:
 
     from zoo.training.events import write_measured
     from zoo.training.loss import Collator
-    from zoo.training.merge import write_adapter
+    from zoo.training.merge import write_adapter, write_model
 
     settings: PretrainSettings = job.settings
     tokenizer = AutoTokenizer.from_pretrained(job.run.base.folder, local_files_only=True)
@@ -179,14 +187,19 @@ def run(job: Job) -> dict[str, Any]:
         [len(r) for r in found.rows], epochs=settings.epochs, rows=settings.batch_rows, tokens=settings.batch_tokens,
         max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
     )  # fmt: skip
-    model = adapted_base(job, None)
+    whole = settings.method == "full"
+    base, seed = job.run.base, job.run.recipe.seed
+    model = loaded(base, settings.dtype, seed) if whole else adapted_base(job, base, None)
     if any(not r.plain for r in (*found.rows, *found.documents, *found.general)):
         require_one_mask(model, "packing several texts in a row", "take pretrain out of the recipe's steps")
     before = _once(job, "before", model, found, collator)
     say(f"  training on {len(found.rows)} rows, {layout.tokens[-1]} tokens in {len(layout.batches)} steps")
-    trained = fit(job, model, collator, found.rows, [], layout)
+    trained = fit(job, base, model, collator, found.rows, [], layout)
     after = _once(job, "after", model, found, collator)
-    write_adapter(trained.adapter, job.folder / "adapter", job.run.base)
+    if whole:
+        write_model(trained.saved, job.folder / "model", base)
+    else:
+        write_adapter(trained.saved, job.folder / "adapter", base)
     write_rows(job.folder / "curve.jsonl", curve(trained.history, layout))
     for name, what in (("perplexity", "held-out documents"), ("replay_perplexity", "held-out general text")):
         say(f"  perplexity of {what}: {before[name]:.2f} before, {after[name]:.2f} after")

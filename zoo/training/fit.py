@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Trained:
     """What training left. `history` is the trainer's log, one entry a step or validation."""
 
-    adapter: Path
+    saved: Path
     history: list[dict[str, Any]]
     seconds: float
     stopped_early: bool
@@ -71,8 +71,9 @@ class Goal:
 
 @dataclass(frozen=True)
 class Training:
-    """One training, as every process that takes part has to know it. `lora` is peft's configuration of the adapter, and
-    `folder` the step's work folder, in which rank 0 alone leaves anything; `checkpoint` is what it goes on from."""
+    """One training, as every process that takes part has to know it. `lora` is peft's configuration of the adapter, None
+    where the whole base trains; `folder` is the step's work folder, in which rank 0 alone leaves anything; `checkpoint` is
+    what it goes on from."""
 
     base: Weights
     lora: Any
@@ -109,7 +110,7 @@ class Training:
         from zoo.training.shares import Team
         from zoo.training.trainer import NoNumber
 
-        model = with_adapter(self.base, self.settings.dtype, self.seed, lora=self.lora)
+        model = loaded(self.base, self.settings.dtype, self.seed, lora=self.lora)
         team = Team(taking_part(), model)
         silent = Progress("", None, "")
         silent.every_s = math.inf
@@ -121,20 +122,23 @@ class Training:
 
 
 def fit(
-    job: Job, model: Any, collator: Callable[[Sequence[Any]], Any], rows: Sequence[Any], validation: Sequence[Any],
+    job: Job, base: Weights, model: Any, collator: Callable[[Sequence[Any]], Any], rows: Sequence[Any], validation: Sequence[Any],
     layout: Layout, goal: Goal = Goal(),
 ) -> Trained:  # fmt: skip
-    """Trains the peft `model` on `layout`, leaving checkpoints in the step's work folder and going on from them; with all
-    processes of a launcher where there is one."""
+    """Trains `model`, which is `base` whole or with a peft adapter, on `layout`, leaving checkpoints in the step's work
+    folder and going on from them; with all processes of a launcher where there is one."""
+    from peft import PeftModel
+
     from zoo.training import trainer as t
     from zoo.training.events import Curves
 
     best = job.work / "best"
     best.mkdir(exist_ok=True)
     checkpoint = t.last_checkpoint(job.work / "checkpoints")
+    lora = model.peft_config[model.active_adapter] if isinstance(model, PeftModel) else None
+    fold = lora is not None and job.settings.dtype == "float32" and not job.run.recipe.finetune.dropout
     training = Training(
-        base=job.run.base, lora=model.peft_config[model.active_adapter], settings=job.settings,
-        seed=job.run.recipe.seed, fold=job.settings.dtype == "float32" and not job.run.recipe.finetune.dropout,
+        base=base, lora=lora, settings=job.settings, seed=job.run.recipe.seed, fold=fold,
         collator=collator, rows=rows, validation=validation, layout=layout, goal=goal, folder=job.work,
         checkpoint=checkpoint,
     )  # fmt: skip
@@ -177,8 +181,8 @@ def _team(training: Training, model: Any) -> Team | None:
     return Team(ranks, model)
 
 
-def adapted_base(job: Job, adapter: Path | None) -> Any:
-    """The base in the step's dtype with an adapter that trains: a new one of finetune's rank, or `adapter` as it is."""
+def adapted_base(job: Job, base: Weights, adapter: Path | None) -> Any:
+    """`base` in the step's dtype with an adapter that trains: a new one of finetune's rank, or `adapter` as it is."""
     from peft import LoraConfig
 
     settings = job.run.recipe.finetune
@@ -186,11 +190,12 @@ def adapted_base(job: Job, adapter: Path | None) -> Any:
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules="all-linear",
         task_type="CAUSAL_LM",
     )  # fmt: skip
-    return with_adapter(job.run.base, job.settings.dtype, job.run.recipe.seed, adapter, lora)
+    return loaded(base, job.settings.dtype, job.run.recipe.seed, adapter, lora)
 
 
-def with_adapter(base: Weights, dtype: str, seed: int, adapter: Path | None = None, lora: Any = None) -> Any:
-    """The base in `dtype` on its device with an adapter that trains: `adapter` as it is, else a new one as `lora` says.
+def loaded(base: Weights, dtype: str, seed: int, adapter: Path | None = None, lora: Any = None) -> Any:
+    """The base in `dtype` on its device, with an adapter that trains: `adapter` as it is, else a new one as `lora` says;
+    without either all of the base trains.
 
     The adapter is in float32 also where the base is in 16 bits, in which most steps' updates would round to nothing.
     """
@@ -203,14 +208,14 @@ def with_adapter(base: Weights, dtype: str, seed: int, adapter: Path | None = No
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, threads() // taking_part().local))
     torch.manual_seed(seed)
-    loaded = load_base(base, getattr(torch, dtype))
+    model = load_base(base, getattr(torch, dtype))
     if adapter:
-        adapted = PeftModel.from_pretrained(loaded, str(adapter), is_trainable=True)
+        adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
         # The adapter names the base as the Hub does, and peft would ask the Hub for its config at every checkpoint.
         adapted.active_peft_config.base_model_name_or_path = str(base.folder)
         return adapted.to(device())
     # Moved once it is made: a new adapter's numbers are then the same whatever it trains on.
-    return get_peft_model(loaded, lora).to(device())
+    return (get_peft_model(model, lora) if lora else model).to(device())
 
 
 def device() -> str:

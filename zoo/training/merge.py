@@ -63,11 +63,7 @@ def merge(base: Weights, adapter: Path, folder: Path, rows: Sequence[TokenRow]) 
     merged.config._name_or_path = base.name
     shutil.rmtree(folder, ignore_errors=True)
     merged.save_pretrained(folder)
-    for weights in folder.glob("*.safetensors"):
-        weights.chmod(0o644)  # the library lets nobody but the owner read them
-    for name in _TOKENIZER:
-        if (base.folder / name).is_file():
-            shutil.copyfile(base.folder / name, folder / name)
+    _complete(folder, base)
     del adapted, merged
     found = _logits(_load_merged(folder), rows)
     difference = max(float((a - b).abs().max()) for a, b in zip(expected, found, strict=True))
@@ -79,6 +75,24 @@ def merge(base: Weights, adapter: Path, folder: Path, rows: Sequence[TokenRow]) 
             "rounding); do not use it, and report the base and the versions in record.json."
         )
     return difference
+
+
+def write_model(saved: Path, folder: Path, base: Weights) -> None:
+    """The whole weights in `saved` (as the library left them) with the base's tokenizer, and its name instead of a path."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(saved, folder)
+    path = folder / "config.json"
+    config = {**json.loads(path.read_text(encoding="utf-8")), "_name_or_path": base.name}
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    _complete(folder, base)
+
+
+def _complete(folder: Path, base: Weights) -> None:
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(0o644)  # the library lets nobody but the owner read them
+    for name in _TOKENIZER:
+        if (base.folder / name).is_file():
+            shutil.copyfile(base.folder / name, folder / name)
 
 
 def _load_merged(folder: Path) -> Any:
