@@ -187,7 +187,7 @@ def test_a_launcher_that_starts_one_process_changes_nothing(trained: Artifact, t
 
 
 def test_it_stops_early_and_leaves_the_best_adapter(base: Weights, tmp_path: Path) -> None:
-    rising = settings(learning_rate=3.0, epochs=20, patience=2, validate_every=2, schedule="constant", warmup=0)
+    rising = settings(learning_rate=0.5, epochs=20, patience=2, validate_every=2, schedule="constant", warmup=0)
     artifact = finetune(tmp_path / "a", base, examples(), rising)
     result = artifact.result
     best = result["validation"]["best_step"]
