@@ -62,8 +62,8 @@ def test_steps_run_once_in_order_and_are_skipped_after(toy, tmp_path):
     first = runs.train(request(tmp_path))
     again = runs.train(request(tmp_path))
     assert toy.ran == request(tmp_path).recipe.steps
-    assert [s["skipped"] for s in first["steps"]] == [False] * 5
-    assert [s["skipped"] for s in again["steps"]] == [True] * 5
+    assert [s["skipped"] for s in first["steps"]] == [False] * 6
+    assert [s["skipped"] for s in again["steps"]] == [True] * 6
     assert first["artifact"] == again["artifact"]
     assert again["n"] == 1
 
@@ -72,7 +72,7 @@ def test_a_step_that_stopped_at_its_budget_says_so_in_its_entry(toy, tmp_path):
     toy.stopping = "annotate"
     for _ in range(2):
         result = runs.train(request(tmp_path, "finetune"))
-        assert [s.get("stopped") for s in result["steps"]] == [None, "enough", None]
+        assert [s.get("stopped") for s in result["steps"]] == [None, "enough", None, None]
         assert "stopped" not in result
 
 
@@ -122,7 +122,7 @@ def test_a_step_that_failed_leaves_no_artifact_but_its_work(toy, tmp_path):
     toy.failing = ""
     toy.ran.clear()
     runs.train(request(tmp_path))
-    assert toy.ran == ["annotate", "finetune", "evaluate", "release"]
+    assert toy.ran == ["annotate", "pretrain", "finetune", "evaluate", "release"]
     assert not (folder / "work").exists()
 
 
@@ -219,12 +219,12 @@ def test_an_empty_option_is_refused(toy, tmp_path, option):
 def test_the_plan_knows_what_is_cached_and_spends_nothing(toy, tmp_path):
     run = request(tmp_path)
     before = runs.plan(run)
-    assert [e["cached"] for e in before] == [False] * 5
+    assert [e["cached"] for e in before] == [False] * 6
     assert before[0]["fingerprint"] and before[1]["fingerprint"] is None
     assert before[1]["calls"] == 3
     assert not (tmp_path / "ws").exists()
     runs.train(replace(run, until="annotate"))
-    assert [e["cached"] for e in runs.plan(run)] == [True, True, False, False, False]
+    assert [e["cached"] for e in runs.plan(run)] == [True, True, False, False, False, False]
 
 
 def test_the_record_says_what_a_reader_needs(toy, tmp_path):

@@ -54,7 +54,7 @@ def test_it_leaves_a_page_about_the_run(whole):
     assert kept["Documents"] == Artifact(next((workspace / "healthcare" / "ingest").iterdir())).result["documents"]
     examples = next((workspace / "healthcare" / "annotate").glob("*/examples.jsonl"))
     assert kept["Examples"] == len(examples.read_text(encoding="utf-8").splitlines())
-    assert len(tree.find_class("interval")) == 4 and len(tree.find_class("curve")) == 1
+    assert len(tree.find_class("interval")) == 4 and len(tree.find_class("curve")) == 2
     assert all(mark.text for mark in tree.findall(".//mark")) and tree.findall(".//mark")
     assert str(workspace) not in written
     write_report(Workspace(workspace), "healthcare")

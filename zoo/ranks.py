@@ -5,6 +5,7 @@ They wait for what rank 0 sends, take part in it, and end with it. Without a lau
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -207,6 +208,8 @@ def _connect(size: int) -> int:
         ) from e
     with together():
         distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=WAIT)
+        # Its threads must not outlive the interpreter, which would abort the process.
+        atexit.register(distributed.destroy_process_group)
         gpus: list[Any] = [None] * size
         distributed.all_gather_object(gpus, torch.cuda.is_available())
     if len(set(gpus)) > 1:

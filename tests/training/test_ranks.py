@@ -95,7 +95,8 @@ def test_shares_are_whole_even_and_the_same_every_time() -> None:
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Sets what a launcher would."""
+    """Sets what a launcher would, in a process that has joined none."""
+    monkeypatch.setattr(ranks, "_joined", None)
     for name in (*place(0, 1, 0), "ACCELERATE_MIXED_PRECISION", "ACCELERATE_USE_FSDP", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
