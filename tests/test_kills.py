@@ -25,7 +25,7 @@ from lxml import html
 
 from tests.fakes.runs import Models, contents, finished, records, start, tiny_models
 from tests.fakes.teacher import Entry, Reply, ScriptedTeacher, serving
-from zoo.artifact import digest_text
+from zoo.artifact import EVENTS, digest_text
 from zoo.lastrun import LastRun
 from zoo.run import STEPS
 
@@ -275,4 +275,6 @@ def released(workspace: Path) -> dict[str, str]:
 
 
 def names(workspace: Path) -> list[str]:
-    return sorted(p.relative_to(workspace).as_posix() for p in workspace.rglob("*"))
+    # Files of TensorBoard's events are named by their time, and a run that goes on begins another.
+    found = (p for p in workspace.rglob("*") if p.parent.name != EVENTS)
+    return sorted(p.relative_to(workspace).as_posix() for p in found)
