@@ -10,16 +10,10 @@ from zoo.console import say
 def evaluate_release(reference: str, request: Options, plan: bool, json: bool) -> None:
     """Measures `DOMAIN@VERSION` or `ORG/NAME[@VERSION]` and says how its scores compare with its card's."""
     from zoo.evaluation import released
-    from zoo.planned import sentences
 
     measuring = released.prepare(reference, request)
     if plan:
-        entries = released.plan(measuring)
-        if json:
-            o.print_json({"plan": entries})
-        else:
-            for line in sentences(entries):
-                say(line)
+        o.print_plan(released.plan(measuring), json)
         return
     result = released.measure(measuring)
     if json:

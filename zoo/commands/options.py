@@ -78,3 +78,15 @@ def pairs(values: list[str] | None, option: str) -> dict[str, Path]:
 
 def print_json(result: Any) -> None:
     sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+
+
+def print_plan(entries: list[dict[str, Any]], json: bool) -> None:
+    """What would run: as an object on stdout, else in sentences on stderr."""
+    from zoo.console import say
+    from zoo.planned import sentences
+
+    if json:
+        print_json({"plan": entries})
+        return
+    for line in sentences(entries):
+        say(line)

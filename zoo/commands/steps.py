@@ -64,14 +64,7 @@ def _run(verb: str, domain: str, request: Options, until: str | None, plan: bool
 
     prepared = runs.prepare(domain, request, until if verb == "train" else verb)
     if plan:
-        entries = runs.plan(prepared)
-        if json:
-            o.print_json({"plan": entries})
-        else:
-            from zoo.planned import sentences
-
-            for line in sentences(entries):
-                say(line)
+        o.print_plan(runs.plan(prepared), json)
         return
     if verb == "train":
         from zoo.report import train_and_report

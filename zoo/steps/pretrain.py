@@ -180,15 +180,15 @@ def run(job: Job) -> dict[str, Any]:
     from zoo.training.merge import write_adapter, write_model
 
     settings: PretrainSettings = job.settings
-    tokenizer = AutoTokenizer.from_pretrained(job.run.base.folder, local_files_only=True)
+    base, seed = job.run.base, job.run.recipe.seed
+    tokenizer = AutoTokenizer.from_pretrained(base.folder, local_files_only=True)
     found = material(job, tokenizer)
     collator = Collator(tokenizer.pad_token_id or 0, settings.pass_tokens)
     layout = lay_out(
         [len(r) for r in found.rows], epochs=settings.epochs, rows=settings.batch_rows, tokens=settings.batch_tokens,
-        max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
+        max_tokens=settings.max_tokens, seed=seed,
     )  # fmt: skip
     whole = settings.method == "full"
-    base, seed = job.run.base, job.run.recipe.seed
     model = loaded(base, settings.dtype, seed) if whole else adapted_base(job, base, None)
     if any(not r.plain for r in (*found.rows, *found.documents, *found.general)):
         require_one_mask(model, "packing several texts in a row", "take pretrain out of the recipe's steps")
