@@ -24,7 +24,7 @@ from zoo.training.shared import Shared, alone, share
 from zoo.weights import Weights
 
 FEWEST_VALIDATION = 8  # rows; a loss over fewer says too little to stop by
-TOKENS_PER_SECOND = 320.0  # 135M parameters in float32 on two CPU cores, measured; for the plan only
+TOKENS_PER_SECOND = 260.0  # 135M parameters in float32 on two CPU cores, measured; for the plan only
 CHARACTERS_PER_TOKEN = 4.0
 TEMPLATE_TOKENS = 30  # what a chat template writes around question and answer; for the plan only
 
