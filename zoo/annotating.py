@@ -40,7 +40,7 @@ class Material:
 
 
 class Failed(Exception):
-    """An answer that cannot be used. `reason` is a reject reason: cut_off, refused, empty, malformed, or budget where
+    """An answer that cannot be used. `reason` is a reject reason: cut_off, refused, filtered, empty, malformed, or budget where
     the calls had run out before the item was done."""
 
     def __init__(self, reason: str, text: str = "") -> None:
@@ -88,8 +88,8 @@ class Ask:
             raise Failed("budget")
         self.calls += 1
         answer = await self.teacher.ask(Request(messages, self.max_tokens, self.temperature, schema, sample))
-        if answer.finish == "refused":
-            raise Failed("refused", answer.text)
+        if answer.finish in ("refused", "filtered"):
+            raise Failed(answer.finish, answer.text)
         if answer.finish == "length":
             raise Failed("cut_off", answer.text)
         if not answer.text.strip():

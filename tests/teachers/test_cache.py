@@ -21,7 +21,7 @@ class Counting:
     model, answer_tokens = "m", 32
 
     def __init__(self, where: str = "here") -> None:
-        self.where, self.asked = where, 0
+        self.places, self.asked = (where,), 0
 
     async def ask(self, request: Request) -> Answer:
         self.asked += 1

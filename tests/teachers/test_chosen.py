@@ -11,7 +11,7 @@ from zoo.config import Options
 from zoo.errors import RequestError
 from zoo.library import load_domain, load_recipe
 from zoo.run import Run
-from zoo.teachers import Endpoint, chosen
+from zoo.teachers.chosen import Endpoint, chosen
 
 URL, KEY, MODEL = "http://127.0.0.1:9/v1", "sk-mine", "large"
 DOMAIN = load_domain("medical")

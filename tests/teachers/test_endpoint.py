@@ -10,7 +10,8 @@ import pytest
 
 from tests.fakes.teacher import Reply, ScriptedTeacher, serving
 from zoo.errors import ZooError
-from zoo.teachers import Answer, Endpoint, Request, Unanswered
+from zoo.teachers import Answer, Request, Unanswered
+from zoo.teachers.chosen import Endpoint
 from zoo.teachers.endpoint import EndpointTeacher, address, retry_after
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
@@ -45,7 +46,7 @@ def once(reply: Reply) -> Callable[[dict[str, Any], int], Reply]:
 def test_a_passing_trouble_is_tried_again(first: Reply) -> None:
     with serving(once(first)) as server:
         (answer,) = ask(server, request())
-        assert answer == Answer("good", "stop", 10, 5) and len(server.log) == 2
+        assert answer == Answer("good", "stop", 10, 5, place=server.url) and len(server.log) == 2
 
 
 def test_retry_after_is_kept_to() -> None:
@@ -135,7 +136,7 @@ def test_a_schema_is_sent_and_finish_reasons_are_told_apart() -> None:
     }
     with serving(lambda b, n: replies[b["messages"][0]["content"]]) as server:
         answers = ask(server, *(request(t, schema=SCHEMA) for t in replies))
-    assert [a.finish for a in answers] == ["length", "refused", "refused"]
+    assert [a.finish for a in answers] == ["length", "refused", "filtered"]
     assert server.log[0].body["response_format"]["json_schema"]["schema"] == SCHEMA
     assert json.dumps(server.log[0].body["max_tokens"]) == "32"
 

@@ -26,9 +26,10 @@ from zoo.evaluation.suites import load_suite, packaged_suites
 from zoo.library import digest_files
 from zoo.questions import check_sources, load_questions, suite_questions, telling_texts
 from zoo.run import Job, Run, Step
-from zoo.teachers import Unanswered, chosen, identity_of_teacher, open_teacher
+from zoo.teachers import Unanswered
 from zoo.teachers.budget import Outcome, in_order
 from zoo.teachers.cache import Cache, CachedTeacher, Usage
+from zoo.teachers.chosen import chosen, identity_of_teacher, open_teacher
 
 VERSION = 4
 _SILENT = 8  # items in a row without any answer, after which the teacher is taken to be gone
@@ -198,7 +199,7 @@ class _Desk:
     def gone(self, why: str) -> ZooError:
         teacher = self.teacher.teacher
         return ZooError(
-            f"The teacher {teacher.model} at {teacher.where} does not answer: {why}; see that it runs and give the "
+            f"The teacher {teacher.model} at {' and '.join(teacher.places)} does not answer: {why}; see that it runs and give the "
             "same command again, which asks nothing twice."
         )
 

@@ -6,15 +6,10 @@ disk.
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from zoo.errors import RequestError
-from zoo.run import Run
-
-LOCAL = "local"
-Finish = Literal["stop", "length", "refused"]
+Finish = Literal["stop", "length", "refused", "filtered"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +32,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `finish` is `length` where the answer was cut off, `refused` where the teacher or its filter
-    would not answer; an empty `text` with `stop` is an empty answer. Token counts are the teacher's own."""
+    """What came back. `finish` is `length` where the answer was cut off, `refused` where the teacher would not answer,
+    `filtered` where the provider's filter kept it from us; an empty `text` with `stop` is an empty answer. Token counts
+    are the teacher's own; `tokens_reused` are those of `tokens_in` that the server still had at hand, which providers
+    sell for less. `batched` says that it came by a batch, at a batch's price. `place` is the one of the teacher's places
+    that answered."""
 
     text: str
     finish: Finish
     tokens_in: int = 0
     tokens_out: int = 0
+    tokens_reused: int = 0
+    batched: bool = False
+    place: str = ""
 
 
 class Unanswered(Exception):
@@ -51,69 +52,17 @@ class Unanswered(Exception):
 
 
 class Teacher(Protocol):
-    """`model` is named in every row it wrote. `where` (an address without secrets, or a digest of weights) enters the
-    cache's key. `answer_tokens` is the longest answer to ask it for.
+    """`model` is named in every row it wrote. `places` are where its answers may come from: addresses without secrets, of
+    one server or of several that serve the same model, or a digest of weights; an answer's place enters the cache's
+    key. `answer_tokens` is the longest answer to ask it for.
 
     `ask` raises `Unanswered` for one request that failed, and `ZooError` where no request can succeed.
     """
 
     model: str
-    where: str
+    places: tuple[str, ...]
     answer_tokens: int
 
     async def ask(self, request: Request) -> Answer: ...
 
     async def close(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """An OpenAI-compatible server. The key is kept out of every printed form."""
-
-    url: str | None
-    model: str
-    key: str = field(repr=False, default="none")
-
-
-def chosen(run: Run) -> Endpoint | None:
-    """The endpoint this run asks, or None for the local teacher. A key, or a model's name, that the environment holds for
-    other programs asks nobody: that spends money.
-
-    Raises RequestError where an endpoint is named without a model, or a model without endpoint and key.
-    """
-    url = run.options.teacher_url or os.environ.get("OPENAI_BASE_URL") or None
-    key = os.environ.get("OPENAI_API_KEY") or ""
-    model = run.options.teacher_model or os.environ.get("OPENAI_MODEL") or ""
-    if model == LOCAL or run.options.teacher_url == LOCAL:
-        return None
-    if not url and not run.options.teacher_model:
-        return None
-    if not model:
-        raise RequestError(
-            "A teacher endpoint is set but no model; name one with --teacher-model or OPENAI_MODEL, or say local."
-        )
-    if not url and not key:
-        raise RequestError(f"The teacher model {model!r} needs --teacher-url, OPENAI_BASE_URL or OPENAI_API_KEY.")
-    if url and not url.startswith(("http://", "https://")):
-        raise RequestError("The teacher's address must start with http:// or https://; see --teacher-url.")
-    return Endpoint(url, model, key or "none")
-
-
-def identity_of_teacher(run: Run) -> dict[str, Any]:
-    """What of the teacher decides what the step leaves: the model's name; for the local one its weights' digest."""
-    endpoint = chosen(run)
-    return {"model": endpoint.model} if endpoint else {"model": LOCAL, "digest": run.base.digest}
-
-
-def open_teacher(run: Run) -> Teacher:
-    """The run's teacher, without its cache. Use it inside one event loop and close it there."""
-    settings = run.recipe.annotate
-    if endpoint := chosen(run):
-        from zoo.teachers.endpoint import EndpointTeacher
-
-        return EndpointTeacher(
-            endpoint, settings.timeout_s, settings.retries, settings.concurrency, settings.max_answer_tokens
-        )
-    from zoo.teachers.local import LocalTeacher
-
-    return LocalTeacher(run.base, min(settings.local_answer_tokens, settings.max_answer_tokens), run.recipe.seed)

@@ -87,7 +87,9 @@ class CachedTeacher:
 
     def key(self, request: Request) -> str:
         """Over the model, the endpoint or weights, and everything in the request."""
-        return digest_text(canonical({"model": self.teacher.model, "where": self.teacher.where, **request.as_data()}))
+        return digest_text(
+            canonical({"model": self.teacher.model, "where": self.teacher.places[0], **request.as_data()})
+        )
 
     async def ask(self, request: Request) -> Answer:
         key = self.key(request)

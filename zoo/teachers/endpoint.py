@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from zoo.errors import ZooError
-from zoo.teachers import Answer, Endpoint, Finish, Request, Unanswered
+from zoo.teachers import Answer, Finish, Request, Unanswered
+from zoo.teachers.chosen import Endpoint
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -60,6 +61,7 @@ class EndpointTeacher:
 
         self.model = endpoint.model
         self.where = address(endpoint.url)
+        self.places: tuple[str, ...] = (self.where,)
         self.answer_tokens = answer_tokens
         self._timeout_s, self._retries = timeout_s, retries
         # An annotator may ask several things about one item at a time; the server sees no more of them than this.
@@ -83,7 +85,7 @@ class EndpointTeacher:
             wait = min(FIRST_WAIT_S * 2**tries, LONGEST_WAIT_S) * random.uniform(0.75, 1.0)
             try:
                 async with self._slots, asyncio.timeout(self._timeout_s):
-                    return _answer(await self._client.chat.completions.create(**self._body(request)))
+                    return self._answer(await self._client.chat.completions.create(**self._body(request)))
             except APIStatusError as e:
                 if self._learned(e):
                     continue
@@ -101,6 +103,22 @@ class EndpointTeacher:
             if tries <= self._retries:
                 await asyncio.sleep(wait)
         raise Unanswered(f"{why} ({tries} tries)")
+
+    def _answer(self, completion: Any) -> Answer:
+        choices = getattr(completion, "choices", None)
+        if not choices or choices[0].message is None:
+            raise _Malformed("the server's reply has no choices")
+        message = choices[0].message
+        finish: Finish = "stop"
+        if choices[0].finish_reason == "length":
+            finish = "length"
+        elif choices[0].finish_reason == "content_filter":
+            finish = "filtered"
+        elif message.refusal:
+            finish = "refused"
+        usage = completion.usage
+        tokens_in, tokens_out = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+        return Answer(message.content or "", finish, tokens_in, tokens_out, place=self.where)
 
     def _body(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.model, "messages": list(request.messages)}
@@ -147,19 +165,3 @@ def _said(error: APIStatusError) -> str:
     body = error.body
     text = body.get("message") if isinstance(body, dict) else None
     return str(text or error.message)[:300]
-
-
-def _answer(completion: Any) -> Answer:
-    choices = getattr(completion, "choices", None)
-    if not choices or choices[0].message is None:
-        raise _Malformed("the server's reply has no choices")
-    message = choices[0].message
-    finish: Finish = "stop"
-    if choices[0].finish_reason == "length":
-        finish = "length"
-    elif choices[0].finish_reason == "content_filter" or message.refusal:
-        finish = "refused"
-    usage = completion.usage
-    return Answer(
-        message.content or "", finish, usage.prompt_tokens if usage else 0, usage.completion_tokens if usage else 0
-    )

@@ -27,7 +27,7 @@ class LocalTeacher:
 
     def __init__(self, weights: Weights, answer_tokens: int, seed: int) -> None:
         self.model = weights.name
-        self.where = weights.digest
+        self.places: tuple[str, ...] = (weights.digest,)
         self.answer_tokens = answer_tokens
         self._weights, self._seed = weights, seed
         self._loaded: tuple[Any, Any] | None = None
@@ -109,7 +109,7 @@ class LocalTeacher:
         kept = ids[: next((i for i, t in enumerate(ids) if t in ends), len(ids))]
         text = start + str(self._load()[1].decode(kept, skip_special_tokens=True))
         ended = len(kept) < len(ids) or (start != "" and _closes(text))
-        return Answer(text.strip(), "stop" if ended else "length", tokens_in, len(kept))
+        return Answer(text.strip(), "stop" if ended else "length", tokens_in, len(kept), place=self.places[0])
 
     def _noise(self, request: Request) -> torch.Generator | None:
         if request.sample == 0 or request.temperature == 0:
