@@ -63,6 +63,7 @@ class ScriptedTeacher:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an acknowledgement
 
             def do_POST(self) -> None:
                 outer.answer(self)

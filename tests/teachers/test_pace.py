@@ -131,6 +131,25 @@ def test_of_replies_out_of_order_the_latest_requests_word_stands() -> None:
     assert asyncio.run(run()) >= 0.25
 
 
+def test_stuck_requests_leave_their_places_to_others_up_to_the_ceiling() -> None:
+    async def run() -> tuple[float, int, bool]:
+        pace = Pace(6)
+        await Slots(1, 0.02).serve(pace, 60)
+        assert pace.limit < 4
+        for _ in range(5):
+            await asyncio.wait_for(pace.begin(), 5)  # of which no more is heard
+        began = time.monotonic()
+        await asyncio.wait_for(Slots(1, 0.01).serve(pace, 20), 5)
+        took, stuck = time.monotonic() - began, len(pace._flying)
+        await pace.begin()
+        last = asyncio.ensure_future(pace.begin())
+        await asyncio.sleep(1.5)
+        return took, stuck, last.done()
+
+    took, stuck, beyond = asyncio.run(run())
+    assert took < 2 and stuck == 5 and not beyond
+
+
 def test_who_is_cancelled_while_waiting_takes_nobodys_place() -> None:
     async def run() -> int:
         pace = Pace(1)
