@@ -115,7 +115,16 @@ class CachedTeacher:
             self.cache.release(keys)
             raise
 
+    def find(self, request: Request) -> Answer | None:
+        """What the cache holds, asking nobody."""
+        return self.cache.get(*self.keys(request))
+
+    def keep(self, request: Request, answer: Answer) -> None:
+        """Stores an answer that came before, or without, anybody here waiting for it."""
+        self._keep(self._digest(request), answer, ())
+
     def _keep(self, digest: hashlib._Hash, answer: Answer, claimed: Sequence[str]) -> Answer:
+        """Under the place that gave it; of several answers to one request the first stays."""
         place = answer.place or self.teacher.places[0]
         return self.cache.put(_at(digest, place), self.teacher.model, answer, self.domain, place, claimed)
 
