@@ -71,7 +71,7 @@ def things(place: Workspace, names: Sequence[str] | None = None) -> list[Thing]:
     known = {t.name for t in found}
     for name in names:
         if name not in known:
-            raise unknown("weights or data in this cache called", name, known)
+            raise unknown("model or data in this cache called", name, known)
     return [t for t in found if t.name in names]
 
 

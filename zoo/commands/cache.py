@@ -101,7 +101,7 @@ def _draw(answers: list[Count], things: list[Thing]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
     if answers:
-        table = Table("domain", "model", Column("place", overflow="fold"), box=None)
+        table = Table("domain", *(Column(name, overflow="fold") for name in ("model", "place")), box=None)
         for column in ("answers", "MB", "tokens in", "tokens out", "first", "last"):
             table.add_column(column, justify="right", no_wrap=True)
         for a in answers:
