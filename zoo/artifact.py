@@ -228,3 +228,8 @@ class Workspace:
     @property
     def cache(self) -> Path:
         return self.root / "cache"
+
+    @property
+    def answers(self) -> Path:
+        """The teachers', one file for all domains."""
+        return self.cache / "teacher.sqlite"

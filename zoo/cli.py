@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from zoo import interrupt
-from zoo.commands import chat, doctor, list_, publish, pull, report, search, show, steps
+from zoo.commands import cache, chat, doctor, list_, publish, pull, report, search, show, steps
 from zoo.console import say, show_cursor
 from zoo.errors import ReleaseRefused, ZooError
 from zoo.unexpected import sentence
@@ -27,6 +27,7 @@ app.command("publish")(publish.publish)
 app.command("pull")(pull.pull)
 app.command("report")(report.report)
 app.command("chat")(chat.chat)
+app.command("cache")(cache.cache)
 app.command("doctor")(doctor.doctor)
 
 

@@ -43,6 +43,7 @@ def kind_and_line(error: BaseException) -> str:
 def unknown(what: str, name: str, known: Iterable[str]) -> RequestError:
     """The error for a name that does not exist, offering the nearest one that does."""
     names = sorted(known)
-    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}."
+    lower = {n.lower(): n for n in names}
+    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    hint = f"did you mean {lower[close[0]]!r}?" if close else f"known: {', '.join(names) or 'none'}."
     return RequestError(f"There is no {what} {name!r}; {hint}")

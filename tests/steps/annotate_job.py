@@ -116,11 +116,12 @@ def annotate(root: Path, ingest: Artifact, url: str | None, settings: AnnotateSe
     return run_step(job(root, url, settings, **options), STEP, {"ingest": ingest})[0]
 
 
-def main(root: Path, url: str) -> None:
+def main(root: Path, url: str, *more: str) -> None:
     ingest = Artifact(Workspace(root / "workspace").step("pharmacy", "ingest", "made"))
-    settings = AnnotateSettings(concurrency=4, timeout_s=20, retries=2)
+    given = {key: yaml.safe_load(value) for key, _, value in (x.partition("=") for x in more)}
+    settings = AnnotateSettings(**{"concurrency": 4, "timeout_s": 20, "retries": 2, **given})
     sys.stdout.write(json.dumps(annotate(root, ingest, url, settings).result) + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

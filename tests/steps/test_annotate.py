@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.teacher import Reply, serving
+from tests.fakes.teacher import Entry, Reply, serving
 from tests.steps.annotate_job import EXAM_QUESTION, annotate, job, make, passage_text
 from zoo.api import Citation, Example, Passage, Rejected
 from zoo.artifact import Artifact, Workspace, write_rows
@@ -205,9 +206,61 @@ def test_killed_in_the_middle_and_run_again_nothing_is_paid_for_twice(tmp_path: 
     assert left[0] == left[1] and left[0]["examples.jsonl"].count(b"\n") == 24
 
 
-def start(root: Path, url: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.steps.annotate_job", str(root), url]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+@pytest.mark.slow
+def test_killed_twenty_times_it_asks_nothing_again_that_was_answered_and_leaves_the_same_rows(tmp_path: Path) -> None:
+    """What a killed run may ask again: requests in flight, and replies in the air. The server calls a reply done once
+    the network has taken it; until the killed process has read it and committed it, some milliseconds, nobody has it.
+    So exactly those replies may be asked for again that were written after the kill, or 50 ms before it at most."""
+    passages, chance = 160, random.Random(7)
+    make(tmp_path / "killed", passages)
+    make(tmp_path / "whole", passages)
+    kills: list[float] = []
+    with serving(lambda b, _: Reply(right(b).content, delay=chance.uniform(0.02, 0.2))) as teacher:
+        while len(kills) < 20:
+            count, process = len(teacher.log), start(tmp_path / "killed", teacher.url)
+            # Every fifth kill may come before the first request, in the imports or while the cache is opened.
+            until = time.monotonic() + chance.uniform(0.2, 3) if len(kills) % 5 == 4 else None
+            while until is None:
+                assert process.poll() is None, "it ended before the kills did: give it more passages"
+                until = time.monotonic() + chance.uniform(0, 0.6) if len(teacher.log) > count else None
+                time.sleep(0.002)
+            time.sleep(max(0.0, until - time.monotonic()))
+            assert process.poll() is None
+            kills.append(time.monotonic())
+            process.kill()
+            process.communicate()
+        last = start(tmp_path / "killed", teacher.url)
+        result = json.loads(last.communicate(timeout=120)[0])
+    assert result["calls"] == 2 * passages and result["cached"] > passages / 2
+    asked: dict[str, Entry] = {}
+    for entry in teacher.log:
+        messages = json.dumps(entry.body["messages"])
+        if first := asked.get(messages):
+            kill = next(k for k in kills if k > first.at)
+            assert entry.at > kill and (not first.done or first.answered > kill - 0.05)
+        asked[messages] = entry
+    assert len(asked) == 2 * passages
+    with serving(right) as teacher:
+        assert start(tmp_path / "whole", teacher.url).wait(120) == 0
+    left = [files(tmp_path / name) for name in ("killed", "whole")]
+    assert left[0] == left[1] and left[0]["examples.jsonl"].count(b"\n") == passages
+
+
+def test_two_runs_at_once_with_different_settings_never_pay_for_one_request_twice(tmp_path: Path) -> None:
+    make(tmp_path, 40)
+    with serving(lambda b, _: Reply(right(b).content, delay=0.05)) as teacher:
+        both = [start(tmp_path, teacher.url, *more) for more in ((), ("duplicate=0.95", "passages=30"))]
+        results = [json.loads(p.communicate(timeout=120)[0]) for p in both]
+        asked = Counter(json.dumps(e.body["messages"]) for e in teacher.log)
+    assert len(asked) == 80 and set(asked.values()) == {1}
+    assert [r["calls"] for r in results] == [80, 60] and sum(r["cached"] for r in results) == 60
+    folders = list((tmp_path / "workspace" / "pharmacy" / "annotate").glob("*/record.json"))
+    assert len(folders) == 2 and [r["kept"] for r in results] == [40, 30]
+
+
+def start(root: Path, url: str, *settings: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.steps.annotate_job", str(root), url, *settings]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
 def files(root: Path) -> dict[str, bytes]:

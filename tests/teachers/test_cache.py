@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 from zoo.errors import ZooError
 from zoo.teachers import Answer, Request, Unanswered
 from zoo.teachers.cache import Cache, CachedTeacher
+from zoo.teachers.store import Count, Selection
 
 REQUEST = Request(({"role": "user", "content": "hello"},), 32)
 
@@ -20,8 +24,8 @@ REQUEST = Request(({"role": "user", "content": "hello"},), 32)
 class Counting:
     model, answer_tokens = "m", 32
 
-    def __init__(self, where: str = "here") -> None:
-        self.places, self.asked = (where,), 0
+    def __init__(self, *places: str) -> None:
+        self.places, self.asked = places or ("here",), 0
 
     async def ask(self, request: Request) -> Answer:
         self.asked += 1
@@ -40,7 +44,9 @@ def test_an_answer_is_asked_for_once_also_when_wanted_twice_at_a_time(tmp_path: 
         cached = CachedTeacher(teacher, Cache(tmp_path / "c.sqlite"))
         answers = await asyncio.gather(*(cached.ask(REQUEST) for _ in range(5)))
         assert {a.text for a in answers} == {"answer 1"} and teacher.asked == 1
-        assert (cached.usage.calls, cached.usage.cached, cached.usage.tokens_out) == (5, 4, 20)
+        usage = cached.usage
+        assert (usage.calls, usage.cached, usage.tokens_out, usage.paid_in, usage.paid_out) == (5, 4, 20, 3, 4)
+        await cached.close()
 
     asyncio.run(run())
 
@@ -55,7 +61,77 @@ def test_an_answer_is_asked_for_once_also_when_wanted_twice_at_a_time(tmp_path: 
 def test_whatever_decides_an_answer_is_in_its_key(tmp_path: Path, other: Request) -> None:
     cached = CachedTeacher(Counting(), Cache(tmp_path / "c.sqlite"))
     elsewhere = CachedTeacher(Counting("there"), cached.cache)
-    assert len({cached.key(REQUEST), cached.key(other), elsewhere.key(REQUEST)}) == 3
+    assert len({*cached.keys(REQUEST), *cached.keys(other), *elsewhere.keys(REQUEST)}) == 3
+
+
+def test_every_place_of_a_teacher_has_its_own_key_which_does_not_depend_on_the_others(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "c.sqlite")
+    one, two, three = (CachedTeacher(Counting(*p), cache) for p in (("a",), ("a", "b"), ("c", "b", "a")))
+    assert one.keys(REQUEST) == two.keys(REQUEST)[:1] and two.keys(REQUEST) == three.keys(REQUEST)[:0:-1]
+
+
+def test_how_answers_ended_is_counted_apart_also_when_they_come_from_the_cache(tmp_path: Path) -> None:
+    ends = {
+        "a": ("text", "stop"),
+        "b": ("te", "length"),
+        "c": ("", "refused"),
+        "d": ("", "filtered"),
+        "e": (" ", "stop"),
+    }
+
+    class Ending(Counting):
+        async def ask(self, request: Request) -> Answer:
+            return Answer(*ends[request.messages[0]["content"]], tokens_in=10, tokens_out=2)
+
+    async def run(paid: int) -> None:
+        cached = CachedTeacher(Ending(), Cache(tmp_path / "c.sqlite"))
+        for content in ends:
+            await cached.ask(replace(REQUEST, messages=({"role": "user", "content": content},)))
+        assert cached.usage.finishes == {"stop": 1, "length": 1, "refused": 1, "filtered": 1, "empty": 1}
+        assert (cached.usage.tokens_in, cached.usage.paid_in, cached.usage.paid_out) == (50, 10 * paid, 2 * paid)
+        await cached.close()
+
+    asyncio.run(run(5))
+    asyncio.run(run(0))
+
+
+@pytest.mark.parametrize("text", ["\ud800 half a pair", "ß €", "\x00 nul", ""])
+def test_any_text_comes_back_as_it_was(tmp_path: Path, text: str) -> None:
+    cache = Cache(tmp_path / "c.sqlite")
+    cache.put("k", "m", Answer(text, "stop"))
+    cache.close()
+    found = Cache(tmp_path / "c.sqlite").get("k")
+    assert found is not None and found.text == text
+
+
+def test_a_cache_of_before_is_read_and_counted(tmp_path: Path) -> None:
+    """Its table had four columns, and its keys were of the whole request with the place in it."""
+    path = tmp_path / "c.sqlite"
+    old = sqlite3.connect(path)
+    old.execute("PRAGMA journal_mode=WAL")
+    old.execute(
+        "CREATE TABLE answers (key TEXT PRIMARY KEY, model TEXT, answer TEXT, at TEXT DEFAULT CURRENT_TIMESTAMP)"
+    )
+    whole = {"model": "m", "where": "http://h:1/v1 ü", **REQUEST.as_data()}
+    key = hashlib.sha256(
+        json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    ).hexdigest()
+    answer = json.dumps({"text": "old", "finish": "stop", "tokens_in": 7, "tokens_out": 2})
+    old.execute("INSERT INTO answers VALUES (?, 'm', ?, '2025-01-02 03:04:05')", (key, answer))
+    old.commit()
+    old.close()
+
+    async def run() -> None:
+        cached = CachedTeacher(Counting("http://h:1/v1 ü"), Cache(path))
+        assert (await cached.ask(REQUEST)).text == "old"
+        assert cached.cache.counts(Selection()) == [
+            Count("", "m", "", 1, len(answer), 7, 2, 0, "2025-01-02", "2025-01-02")
+        ]
+        cached.cache.drop(Selection(model="m"))
+        assert cached.cache.counts(Selection()) == []
+        await cached.close()
+
+    asyncio.run(run())
 
 
 def test_a_failure_is_not_kept(tmp_path: Path) -> None:
@@ -97,7 +173,38 @@ def test_opening_waits_while_another_process_holds_the_file(tmp_path: Path) -> N
     assert cache.put("k", "m", Answer("text", "stop")).text == "text"
 
 
-def test_a_file_that_is_no_cache_is_said_to_be_none(tmp_path: Path) -> None:
-    (tmp_path / "c.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(ZooError, match="cannot be opened"):
-        Cache(tmp_path / "c.sqlite")
+def no_database(path: Path) -> None:
+    path.write_bytes(b"no database" * 100)
+
+
+def of_another_program(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE answers (question TEXT, answer TEXT)")
+    db.close()
+
+
+@pytest.mark.parametrize("make", [no_database, of_another_program])
+def test_a_file_that_is_no_cache_is_said_to_be_none_and_stays_as_it_is(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(path := tmp_path / "c.sqlite")
+    with pytest.raises(ZooError, match=r"c\.sqlite cannot be opened .*; move it away and run again"):
+        Cache(path)
+    if make is of_another_program:
+        db = sqlite3.connect(path)
+        assert [row[1] for row in db.execute("PRAGMA table_info(answers)")] == ["question", "answer"]
+
+
+def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    cache = Cache(path)
+    for n in range(300):
+        cache.put(f"k{n}", "m", Answer("text" * 200, "stop"))
+    cache.close()
+    with path.open("r+b") as file:
+        file.seek(8 * 4096)
+        file.write(b"\xff" * 40 * 4096)
+    damaged = Cache(path)
+    with pytest.raises(ZooError, match=r"c\.sqlite is damaged .*; move it away and run again"):
+        for n in range(300):
+            damaged.get(f"k{n}")

@@ -242,7 +242,7 @@ def _failed(item: Item, reason: str, **detail: str) -> Rejected:
 async def _ask_all(job: Job, items: Sequence[Item], keys: dict[str, str], work: Work) -> tuple[Usage, str]:
     """Asks about all items within the budget and adds their rows to `work` in the items' order."""
     source = open_teacher(job.run)
-    teacher = CachedTeacher(source, Cache(job.run.workspace.cache / "teacher.sqlite"))
+    teacher = CachedTeacher(source, Cache(job.run.workspace.answers), job.domain.name)
     settings: AnnotateSettings = job.settings
     try:
         with progress("items annotated", len(items)) as bar:

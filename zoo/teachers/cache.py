@@ -1,118 +1,190 @@
-"""Answers on disk, so that nothing is paid for twice: an answer is committed as it arrives, before anybody uses it.
-
-SQLite in WAL mode: safe under kill -9, and for two processes at once.
-"""
+"""A teacher behind a cache on disk, so that nothing is paid for twice: an answer is committed as it arrives, before
+anybody uses it, and of several processes that want the same one asks."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sqlite3
-import time
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
-from zoo.artifact import canonical, digest_text
-from zoo.errors import ZooError
+from zoo.artifact import canonical
 from zoo.teachers import Answer, Request, Teacher
+from zoo.teachers.store import Cache
 
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS answers "
-    "(key TEXT PRIMARY KEY, model TEXT, answer TEXT, at TEXT DEFAULT CURRENT_TIMESTAMP)"
-)
-_PATIENCE_S = 60.0
-
-
-def _use_wal(db: sqlite3.Connection) -> None:
-    """Switch `db` to write-ahead logging. SQLite's own timeout does not cover the switch: when another process is
-    making the same one it answers "locked" at once, so the waiting is done here."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+__all__ = ["Cache", "CachedTeacher", "Usage"]
+POLL_S = 0.05  # how soon one notices that another process has answered, failed or died
 
 
 @dataclass
 class Usage:
-    """Counts of one run. `calls` are requests made of the teacher; `cached` those of them that the cache answered."""
+    """Counts of one run. `calls` are requests made of the teacher; `cached` those of them that the cache answered, or
+    another process or item that was asking the same. `tokens_in` and `tokens_out` are those of all answers, `paid_in`
+    and `paid_out` of those that this run asked for. `finishes` counts all answers by how they ended: stop, length,
+    refused, filtered, or empty."""
 
     calls: int = 0
     cached: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    paid_in: int = 0
+    paid_out: int = 0
+    finishes: Counter[str] = field(default_factory=Counter)
 
-
-class Cache:
-    """Answers by key in one file. `put` returns what the cache holds afterwards: the first answer to a key stays."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._db = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None)
-            _use_wal(self._db)
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(_TABLE)
-        except sqlite3.Error as e:
-            raise ZooError(f"The teacher's cache {path} cannot be opened ({e}); move it away and run again.") from e
-
-    def get(self, key: str) -> Answer | None:
-        row = self._db.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
-        return Answer(**json.loads(row[0])) if row else None
-
-    def put(self, key: str, model: str, answer: Answer) -> Answer:
-        self._db.execute(
-            "INSERT OR IGNORE INTO answers (key, model, answer) VALUES (?, ?, ?)",
-            (key, model, json.dumps(asdict(answer), ensure_ascii=False)),
-        )
-        return self.get(key) or answer
-
-    def close(self) -> None:
-        self._db.close()
+    def add(self, answer: Answer, paid: bool) -> None:
+        self.tokens_in += answer.tokens_in
+        self.tokens_out += answer.tokens_out
+        if paid:
+            self.paid_in += answer.tokens_in
+            self.paid_out += answer.tokens_out
+        else:
+            self.cached += 1
+        self.finishes["empty" if answer.finish == "stop" and not answer.text.strip() else answer.finish] += 1
 
 
 @dataclass
 class CachedTeacher:
     """A teacher that asks only what its cache does not hold, and each thing once even if it is wanted twice at a
-    time."""
+    time, in this process or in two. `domain` is whom the answers are counted for."""
 
     teacher: Teacher
     cache: Cache
+    domain: str = ""
     usage: Usage = field(default_factory=Usage)
-    _flying: dict[str, asyncio.Future[Answer]] = field(default_factory=dict)
 
-    def key(self, request: Request) -> str:
-        """Over the model, the endpoint or weights, and everything in the request."""
-        return digest_text(
-            canonical({"model": self.teacher.model, "where": self.teacher.places[0], **request.as_data()})
-        )
+    def __post_init__(self) -> None:
+        self._flying: dict[str, asyncio.Future[Answer]] = {}
+        self._waits = _Waits(self.cache)
+        self.cache.asks(self.teacher.model)
+
+    def keys(self, request: Request) -> list[str]:
+        """A key for each of the teacher's places, over the model, that place and everything in the request."""
+        digest = self._digest(request)
+        return [_at(digest, place) for place in self.teacher.places]
+
+    def _digest(self, request: Request) -> hashlib._Hash:
+        """Of all but the place. The text is hashed once, and each key goes on from there."""
+        text = canonical({"model": self.teacher.model, **request.as_data()})
+        return hashlib.sha256(text[:-1].encode("utf-8", "surrogatepass"))
 
     async def ask(self, request: Request) -> Answer:
-        key = self.key(request)
+        """The answer of any of the teacher's places. Raises what the teacher raises."""
         self.usage.calls += 1
-        answer = self.cache.get(key)
-        if answer is not None:
-            self.usage.cached += 1
-        elif key in self._flying:
-            self.usage.cached += 1
-            answer = await asyncio.shield(self._flying[key])
-        else:
-            self._flying[key] = asyncio.ensure_future(self._fetch(key, request))
-            answer = await self._flying[key]
-        self.usage.tokens_in += answer.tokens_in
-        self.usage.tokens_out += answer.tokens_out
+        digest = self._digest(request)
+        name = digest.hexdigest()
+        while flying := self._flying.get(name):
+            try:
+                answer = await asyncio.shield(flying)
+            except asyncio.CancelledError:
+                # Whoever was asking was called off: that is no reason not to ask for this one.
+                if not flying.cancelled() or _called_off():
+                    raise
+            else:
+                self.usage.add(answer, paid=False)
+                return answer
+        flying = self._flying[name] = asyncio.get_running_loop().create_future()
+        try:
+            answer, paid = await self._found(request, digest)
+        except BaseException as e:
+            if isinstance(e, asyncio.CancelledError):
+                flying.cancel()
+            else:
+                flying.set_exception(e)
+                flying.exception()  # nobody else may be waiting to hear it
+            raise
+        finally:
+            del self._flying[name]
+        flying.set_result(answer)
+        self.usage.add(answer, paid)
         return answer
 
-    async def _fetch(self, key: str, request: Request) -> Answer:
+    async def _found(self, request: Request, digest: hashlib._Hash) -> tuple[Answer, bool]:
+        """The answer, and whether it was asked for here."""
+        keys = [_at(digest, place) for place in self.teacher.places]
+        if answer := self.cache.get(*keys):
+            return answer, False
+        while (claim := self.cache.claim(keys)) is False:
+            await self._waits.until_free(keys)
+        if isinstance(claim, Answer):
+            return claim, False
         try:
-            return self.cache.put(key, self.teacher.model, await self.teacher.ask(request))
-        finally:
-            del self._flying[key]
+            return self._keep(digest, await self.teacher.ask(request), keys), True
+        except BaseException:
+            self.cache.release(keys)
+            raise
+
+    def find(self, request: Request) -> Answer | None:
+        """What the cache holds, asking nobody."""
+        return self.cache.get(*self.keys(request))
+
+    def keep(self, request: Request, answer: Answer) -> None:
+        """Stores an answer that came before, or without, anybody here waiting for it."""
+        self._keep(self._digest(request), answer, ())
+
+    def _keep(self, digest: hashlib._Hash, answer: Answer, claimed: Sequence[str]) -> Answer:
+        """Under the place that gave it; of several answers to one request the first stays."""
+        place = answer.place or self.teacher.places[0]
+        return self.cache.put(_at(digest, place), self.teacher.model, answer, self.domain, place, claimed)
 
     async def close(self) -> None:
         await self.teacher.close()
+        self._waits.close()
         self.cache.close()
+
+
+def _at(digest: hashlib._Hash, place: str) -> str:
+    """The key of a request at one place: as if the place were the last field of the request's JSON."""
+    whole = digest.copy()
+    whole.update(_last_field(place))
+    return whole.hexdigest()
+
+
+@lru_cache
+def _last_field(place: str) -> bytes:
+    return f',"where":{canonical(place)}}}'.encode()
+
+
+def _called_off() -> bool:
+    """Whether this very task is being cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class _Waits:
+    """The requests that other processes are asking: one task looks after them all."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._waiting: dict[asyncio.Future[None], Sequence[str]] = {}
+        self._poller: asyncio.Task[None] | None = None
+
+    async def until_free(self, keys: Sequence[str]) -> None:
+        """Until no living process claims any of the keys."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[future] = keys
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.create_task(self._poll())
+        try:
+            await future
+        finally:
+            del self._waiting[future]
+
+    async def _poll(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(POLL_S)
+            try:
+                claimed = self._cache.claimed({key for keys in self._waiting.values() for key in keys})
+            except Exception as e:  # theirs who wait, not this task's that nobody awaits
+                for future in self._waiting:
+                    if not future.done():
+                        future.set_exception(e)
+                return
+            for future, keys in self._waiting.items():
+                if not future.done() and claimed.isdisjoint(keys):
+                    future.set_result(None)
+
+    def close(self) -> None:
+        if self._poller:
+            self._poller.cancel()
