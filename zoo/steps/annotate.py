@@ -60,7 +60,8 @@ class Work:
 def check(run: Run) -> None:
     """Refuses what is known to be wrong before any work: the teacher's options, sources, annotators, verifiers, and
     packaged exams that cannot be kept apart from what trains."""
-    chosen(run)
+    if chosen(run) is None and run.recipe.annotate.batch:
+        raise RequestError("--batch asks a provider's batch endpoint, and no endpoint is named; see --teacher-url.")
     annotators = _annotators(run)
     check_sources(run)
     for source_id in run.recipe.annotate.sources:
@@ -247,7 +248,7 @@ async def _ask_all(job: Job, items: Sequence[Item], keys: dict[str, str], work: 
     try:
         with progress("items annotated", len(items)) as bar:
             desk = _Desk(job, teacher, source.answer_tokens, bar, _annotators(job.run))
-            rows = await in_order(items, desk.work, desk.most, settings.max_calls, settings.concurrency)
+            rows = await in_order(items, desk.work, desk.most, settings.max_calls, settings.items_at_a_time)
     finally:
         await teacher.close()
     if desk.unanswered and desk.unanswered == desk.asked:

@@ -15,6 +15,7 @@ from pathlib import Path
 from zoo.artifact import canonical, digest_text
 from zoo.errors import ZooError
 from zoo.teachers import Answer, Request, Teacher
+from zoo.teachers.batch import BatchTeacher
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS answers "
@@ -90,6 +91,17 @@ class CachedTeacher:
         return digest_text(
             canonical({"model": self.teacher.model, "where": self.teacher.places[0], **request.as_data()})
         )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.teacher, BatchTeacher):
+            self.teacher.store = self
+
+    def find(self, request: Request) -> Answer | None:
+        return self.cache.get(self.key(request))
+
+    def keep(self, request: Request, answer: Answer) -> None:
+        """An answer that came unasked, or before those who wait for it get it."""
+        self.cache.put(self.key(request), self.teacher.model, answer)
 
     async def ask(self, request: Request) -> Answer:
         key = self.key(request)

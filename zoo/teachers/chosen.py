@@ -11,6 +11,7 @@ from zoo.run import Run
 from zoo.teachers import Teacher
 
 LOCAL = "local"
+BATCHES = "batches"  # in the workspace's cache: what is under way at a provider
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,13 @@ def identity_of_teacher(run: Run) -> dict[str, Any]:
 def open_teacher(run: Run) -> Teacher:
     """The run's teacher, without its cache. Use it inside one event loop and close it there."""
     settings = run.recipe.annotate
-    if endpoint := chosen(run):
+    endpoint = chosen(run)
+    if endpoint and settings.batch:
+        from zoo.teachers.batch import BatchTeacher
+
+        folder = run.workspace.cache / BATCHES
+        return BatchTeacher(endpoint, settings.max_answer_tokens, settings.retries, settings.batch_rows, folder)
+    if endpoint:
         from zoo.teachers.endpoint import EndpointTeacher
 
         return EndpointTeacher(
