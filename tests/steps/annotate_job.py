@@ -20,6 +20,7 @@ from zoo.config import AnnotateSettings, Options, Recipe
 from zoo.library import load_domain
 from zoo.run import Run, run_step
 from zoo.steps.annotate import STEP
+from zoo.teachers.batch import BatchTeacher
 from zoo.weights import Weights
 
 DOMAIN = {
@@ -113,14 +114,16 @@ def job(root: Path, url: str | None, settings: AnnotateSettings, **options: Any)
 
 def annotate(root: Path, ingest: Artifact, url: str | None, settings: AnnotateSettings, **options: Any) -> Artifact:
     zoo.embedding.load_embedder = fake_embedder  # type: ignore[assignment]
+    BatchTeacher.settle_s, BatchTeacher.first_poll_s = 0.1, 0.05
     return run_step(job(root, url, settings, **options), STEP, {"ingest": ingest})[0]
 
 
-def main(root: Path, url: str) -> None:
+def main(root: Path, url: str, *more: str) -> None:
     ingest = Artifact(Workspace(root / "workspace").step("pharmacy", "ingest", "made"))
-    settings = AnnotateSettings(concurrency=4, timeout_s=20, retries=2)
+    given = {key: yaml.safe_load(value) for key, _, value in (x.partition("=") for x in more)}
+    settings = AnnotateSettings(**{"concurrency": 4, "timeout_s": 20, "retries": 2, **given})
     sys.stdout.write(json.dumps(annotate(root, ingest, url, settings).result) + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])
