@@ -96,9 +96,7 @@ class ScriptedTeacher:
 
     def _send(self, http: BaseHTTPRequestHandler, entry: Entry) -> None:
         reply = entry.reply
-        data = json.dumps(
-            completion(entry.body, reply) if reply.status == 200 else {"error": {"message": reply.error}}
-        )
+        data = json.dumps(completion(entry.body, reply) if reply.status == 200 else {"error": {"message": reply.error}})
         data = data if reply.raw is None else reply.raw
         http.send_response(reply.status)
         for name, value in reply.headers.items():

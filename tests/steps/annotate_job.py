@@ -114,7 +114,7 @@ def job(root: Path, url: str | None, settings: AnnotateSettings, **options: Any)
 
 def annotate(root: Path, ingest: Artifact, url: str | None, settings: AnnotateSettings, **options: Any) -> Artifact:
     zoo.embedding.load_embedder = fake_embedder  # type: ignore[assignment]
-    BatchTeacher.settle_s, BatchTeacher.first_poll_s = 0.1, 0.05
+    BatchTeacher.settle_s, BatchTeacher.first_poll_s, BatchTeacher.longest_poll_s = 0.1, 0.05, 0.1
     return run_step(job(root, url, settings, **options), STEP, {"ingest": ingest})[0]
 
 

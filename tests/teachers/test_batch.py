@@ -131,7 +131,7 @@ def test_what_an_answer_leads_to_makes_the_next_batch(tmp_path: Path) -> None:
 def test_no_batch_has_more_rows_or_bytes_than_the_server_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with batching(echo) as server:
         assert len(set(texts(ask(server, tmp_path / "rows", requests(8), rows=3)))) == 8
-        assert [len(b.lines) for b in server.batches] == [3, 3, 2]
+        assert sorted(len(b.lines) for b in server.batches) == [2, 3, 3]
         monkeypatch.setattr("zoo.teachers.batch_endpoint.MOST_BYTES", 600)
         texts(ask(server, tmp_path / "bytes", requests(8)))
         assert len(server.batches) > 5
@@ -172,7 +172,7 @@ def test_a_line_that_goes_on_failing_is_unanswered_after_so_many_batches(tmp_pat
 
     with batching(script) as server:
         answers = ask(server, tmp_path, requests(3), retries=2)
-        assert isinstance(answers[1], Unanswered) and str(answers[1]) == "status 503: overloaded (3 batches)"
+        assert isinstance(answers[1], Unanswered) and str(answers[1]) == "status 503: overloaded (3 tries)"
         assert texts([answers[0], answers[2]]) and len(server.batches) == 3
 
 
@@ -288,7 +288,7 @@ def test_what_no_batch_can_pass_stops_everything_and_leaves_nothing_behind(
     with batching(echo) as server:
         server.faults = {call: [Reply(status=status)]}
         error = only_error(ask(server, tmp_path, requests(3)))
-        assert "sk-1" not in str(error) and pytest.raises(ZooError, match=words)
+        assert "sk-1" not in str(error)
         with pytest.raises(ZooError, match=words):
             raise error
         assert left(tmp_path) == [] and server.log == []

@@ -291,7 +291,7 @@ class BatchTeacher:
         line.tries += 1
         if not reply.passing:
             return Unanswered(why)
-        return Unanswered(f"{why} ({line.tries} batches)") if line.tries > self._retries else None
+        return Unanswered(f"{why} ({line.tries} tries)") if line.tries > self._retries else None
 
     def _done(self, submission: Submission) -> None:
         self._journal.done(submission)

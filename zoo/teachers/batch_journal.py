@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS submissions (id TEXT PRIMARY KEY, place TEXT, model T
 CREATE TABLE IF NOT EXISTS lines (submission TEXT, id TEXT, request TEXT, body TEXT, tries INTEGER,
     PRIMARY KEY (submission, id)) WITHOUT ROWID;
 """
+FILE = "journal.sqlite"
 _PATIENCE_S = 60.0
 
 
@@ -58,7 +59,7 @@ class Journal:
     def __init__(self, folder: Path, place: str, model: str) -> None:
         self.folder, self.place, self.model = folder, place, model
         self._mine: dict[str, Submission] = {}
-        path = folder / "journal.sqlite"
+        path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None)
@@ -141,6 +142,16 @@ class Journal:
             submission.lock.close()
         self._mine.clear()
         self._db.close()
+
+
+def under_way(folder: Path, place: str, model: str) -> int:
+    """How many requests are in batches that nobody has fetched yet."""
+    if not (folder / FILE).is_file():
+        return 0
+    journal = Journal(folder, place, model)
+    count = len(journal.elsewhere())
+    journal.close()
+    return count
 
 
 class _Transaction:
