@@ -33,6 +33,7 @@ class Plan:
     states: tuple[str, ...] = ("validating", "in_progress", "finalizing", "completed")
     code: str = ""
     message: str = ""
+    late_files: int = 0  # looks at which it is over and names no files yet
 
 
 @dataclass
@@ -160,8 +161,9 @@ class BatchServer(ScriptedTeacher):
 
     def _described(self, made: Made) -> dict[str, Any]:
         over = made.state in ("completed", "expired", "cancelled")
+        named = over and made.looks >= len(made.plan.states) - 1 + made.plan.late_files
         files = {
-            kind: f"{made.id}-{kind}" if over and f"{made.id}-{kind}" in self.files else None
+            kind: f"{made.id}-{kind}" if named and f"{made.id}-{kind}" in self.files else None
             for kind in ("output", "errors")
         }
         counts = [len(self.files.get(f"{made.id}-{k}", b"").splitlines()) if over else 0 for k in ("output", "errors")]

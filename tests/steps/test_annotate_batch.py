@@ -177,6 +177,18 @@ def test_a_run_without_batches_says_what_is_under_way_in_one(
     assert "4 requests are under way in batches: --batch waits for their answers" in capsys.readouterr().err
 
 
+def test_many_lines_of_a_batch_that_fail_do_not_look_like_a_teacher_that_is_gone(tmp_path: Path) -> None:
+    def script(body: dict[str, Any], before: int) -> Reply:
+        return Reply(status=400, error="too long") if number(body) < 12 else right(body)
+
+    with batching(script) as server:
+        made = annotate(tmp_path, make(tmp_path, 16), server.url, BATCH)
+    assert made.result["kept"] == 4 and made.result["rejected"] == {"unanswered": 12}
+    with batching(lambda body, before: Reply(status=404, error="no such model")) as server:
+        with pytest.raises(ZooError, match="does not answer: status 404: no such model"):
+            annotate(tmp_path / "none", make(tmp_path / "none", 16), server.url, BATCH)
+
+
 def test_a_budget_of_calls_is_kept_to_in_batches_too(tmp_path: Path) -> None:
     budget = {"max_calls": 15}
     with batching(right) as server:

@@ -242,6 +242,27 @@ def test_a_batch_that_fails_validation_is_one_sentence_and_can_be_given_again(tm
         assert len(texts(ask(server, tmp_path, requests(3)))) == 3
 
 
+def test_files_that_a_finished_batch_names_late_are_waited_for(tmp_path: Path) -> None:
+    with batching(echo, lambda n: Plan(late_files=3)) as server:
+        assert len(texts(ask(server, tmp_path, requests(3)))) == 3
+        assert len(server.batches) == 1 and server.calls.count("look") == 7
+
+
+def test_a_server_that_is_down_is_said_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("zoo.teachers.batch_endpoint.LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr("zoo.teachers.batch_endpoint.FIRST_PATIENCE_S", 1.0)
+    with batching(echo) as server:
+        server.faults = {"upload": [Reply(status=503, error="on fire")] * 100}
+        error = only_error(ask(server, tmp_path, requests(3)))
+        assert "does not answer when asked for the batch's file (status 503: on fire)" in str(error)
+        assert f"{server.url} does not answer when asked for" in capsys.readouterr().err
+        server.faults.clear()
+        assert len(texts(ask(server, tmp_path, requests(3)))) == 3
+        assert len(server.batches) == 1 and left(tmp_path) == []
+
+
 def test_a_batch_too_large_for_the_servers_queue_is_submitted_in_parts_one_after_the_other(tmp_path: Path) -> None:
     full = Plan(("validating", "failed"), "token_limit_exceeded", "Enqueued token limit reached.")
 

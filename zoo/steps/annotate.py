@@ -215,7 +215,8 @@ class _Desk:
         except Unanswered as e:
             row = _failed(item, UNANSWERED, error=str(e))
             self.silent, self.unanswered = self.silent + 1, self.unanswered + 1
-            if self.silent >= _SILENT:
+            # Of a batch all lines that failed come back at once, and a server that is gone ends the run by itself.
+            if self.silent >= _SILENT and not self.job.settings.batch:
                 raise self.gone(str(e)) from e
         self.asked += bool(ask.calls)
         if isinstance(row, Example):

@@ -7,6 +7,7 @@ the answers lead to, repairs and second questions, makes the next.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -24,7 +25,9 @@ from zoo.teachers.batch_journal import Journal, Line, Submission
 from zoo.teachers.chosen import Endpoint
 from zoo.teachers.wire import Malformed, Wire, filtered, read
 
-_TOO_MUCH = "token_limit_exceeded"  # queued in all of an account's batches together
+# What a server says of more than it queues of one account, in all its batches together.
+_TOO_MUCH = re.compile(r"token_limit|enqueued|too_many_tokens", re.I)
+_LATE_FILES = 5  # looks at a batch that is completed and has no files yet
 _NEWS_S = 600.0
 
 
@@ -209,7 +212,7 @@ class BatchTeacher:
         """Looks at the batch, less and less often, until it has come to an end; says each change of its state, and now
         and then its counts."""
         assert submission.batch is not None
-        wait, before, said = self.first_poll_s, None, 0.0
+        wait, before, said, bare = self.first_poll_s, None, 0.0, 0
         while True:
             seen = await self.server.look(submission.batch)
             if before is None or seen.status != before.status or (seen != before and time.monotonic() - said > _NEWS_S):
@@ -217,7 +220,9 @@ class BatchTeacher:
                 total = seen.total or len(submission.lines)
                 failed = f", {seen.failed} failed" if seen.failed else ""
                 say(f"  batch {seen.id}: {seen.status}, {seen.answered} of {total} answered{failed}")
-            if seen.status in server.ENDED:
+            has_files = seen.output or seen.errors or seen.status != "completed"
+            bare += not has_files
+            if seen.status in server.ENDED and (has_files or bare > _LATE_FILES):
                 return seen
             await asyncio.sleep(wait)
             wait = min(1.5 * wait, self.longest_poll_s)
@@ -226,7 +231,7 @@ class BatchTeacher:
         """The server refused the whole batch: for good, or since it holds as much as it takes from one account."""
         self._done(submission)
         others, rows = bool(self._out), len(submission.lines)
-        if seen.code != _TOO_MUCH or (rows == 1 and not others):
+        if not _TOO_MUCH.search(f"{seen.code} {seen.why}") or (rows == 1 and not others):
             why = seen.why.rstrip(".") or "it does not say why"
             raise ZooError(
                 f"The teacher at {self.where} did not take the batch {seen.id}: {why}; put that right, or leave --batch away."

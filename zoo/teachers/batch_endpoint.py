@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from zoo.console import say
 from zoo.errors import ZooError
 from zoo.teachers.chosen import Endpoint
 from zoo.teachers.endpoint import OPENAI, address
@@ -28,9 +29,12 @@ URL: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 MOST_BYTES = 100_000_000  # the least of the limits known: OpenAI takes 200 MB
 TRANSFER_S = 600.0  # for one file, up or down
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
-PATIENCE_S = 3600.0  # with a server, or a line to it, that is down: a batch has a day
+# With a server, or a line to it, that is down: before a batch is made, and while one, which has a day, is under way; so long
+# too with a server that says that it is sent too much.
+FIRST_PATIENCE_S, PATIENCE_S = 120.0, 3600.0
 ENDED = frozenset({"completed", "failed", "expired", "cancelled", "canceled"})
 MARK = "zoo_submission"  # the key under which a batch names the submission that made it
+_SAID_AFTER = 4  # tries
 _BEFORE_S = 3600.0  # by how much a server's clock may be behind ours
 _ID = re.compile(rb'"custom_id"\s*:\s*"([^"\\]+)"')
 
@@ -114,8 +118,8 @@ def _reply(row: dict[str, Any]) -> Reply:
 
 
 class BatchEndpoint:
-    """Trouble that passes (lost connections, timeouts, 408, 409, 429, 5xx) is waited out, for PATIENCE_S seconds at the
-    most; all else raises ZooError in one sentence."""
+    """Trouble that passes (lost connections, timeouts, 408, 409, 429, 5xx) is waited out, within limits; all else raises
+    ZooError in one sentence."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         from openai import AsyncOpenAI
@@ -163,7 +167,9 @@ class BatchEndpoint:
         return await self._call("a list of its batches", look)
 
     async def look(self, batch: str) -> Seen:
-        found = await self._call("a look at a batch", lambda: self._client.batches.retrieve(batch), batch=batch)
+        found = await self._call(
+            "a look at a batch", lambda: self._client.batches.retrieve(batch), batch=batch, under_way=True
+        )
         counts = found.request_counts
         total, answered, failed = (counts.total, counts.completed, counts.failed) if counts else (0, 0, 0)
         errors = (found.errors.data if found.errors else None) or []
@@ -177,16 +183,17 @@ class BatchEndpoint:
         async def get() -> bytes:
             return bytes((await self._client.files.content(file)).content)
 
-        return await self._call("a batch's answers", get)
+        return await self._call("a batch's answers", get, under_way=True)
 
     async def _call(
         self, what: str, call: Callable[[], Awaitable[T]], done: Callable[[], Awaitable[T | None]] | None = None,
-        batch: str = "",
+        batch: str = "", under_way: bool = False,
     ) -> T:  # fmt: skip
         """`done` says what an earlier try has come to of which no reply was seen."""
         from openai import APIConnectionError, APIResponseValidationError, APIStatusError
 
-        began, wait = time.monotonic(), FIRST_WAIT_S
+        began, wait, tries = time.monotonic(), FIRST_WAIT_S, 0
+        patience = PATIENCE_S if under_way else FIRST_PATIENCE_S
         while True:
             asked = None
             try:
@@ -195,13 +202,17 @@ class BatchEndpoint:
                 if not is_passing(e.status_code) or e.status_code == 501 or e.code == "insufficient_quota":
                     raise self._refusal(e, what, batch) from e
                 why, asked = f"status {e.status_code}: {_said(e)}", retry_after(e.response.headers)
+                patience = PATIENCE_S if e.status_code == 429 else patience
             except (APIConnectionError, APIResponseValidationError, ValueError) as e:
                 why = f"connection: {e.__cause__ or e}"
-            if time.monotonic() - began > PATIENCE_S:
+            tries += 1
+            if time.monotonic() - began > patience:
                 raise ZooError(
                     f"The teacher at {self.where} does not answer when asked for {what} ({why}); give the same command "
                     "again, which picks up every batch that is under way."
                 )
+            if tries == _SAID_AFTER:
+                say(f"  {self.where} does not answer when asked for {what} ({why}); trying on")
             await asyncio.sleep(wait if asked is None else asked)
             wait = min(2 * wait, LONGEST_WAIT_S)
             try:
