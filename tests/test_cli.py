@@ -44,6 +44,7 @@ def test_help_imports_nothing_heavy():
         (["train", "medcal"], "did you mean 'medical'?"),
         (["train", "medical", "--recipe", "labtop"], "did you mean 'laptop'?"),
         (["train", "medical", "--corpsu", "x"], "--corpus"),
+        (["train", "medical", "--batch", "--teacher-model", "local"], "--batch asks a provider's batch endpoint"),
         (["train", "medical", "--set", "finetune.learning_rat=1"], "did you mean 'learning_rate'?"),
         (["train", "medical", "--set", "finetun.rank=1"], "did you mean 'finetune'?"),
         (["train", "medical", "--set", "finetune.rank"], "key=value"),

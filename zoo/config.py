@@ -145,6 +145,11 @@ class IngestSettings(Strict):
 
 
 class AnnotateSettings(Strict):
+    """`concurrency` is how many items are under way at a time. With `batch` the teacher's batch endpoint answers, for less
+    money and within a day a round, and `batch_rows` is how many are under way, and the most requests in a batch. Of a
+    budget in calls the most that each item may need is set aside while it is under way: with `max_calls` fewer are under
+    way at a time than fit a batch, and it takes more rounds."""
+
     passages: int | None = Field(None, ge=0)
     questions: int | None = Field(None, ge=0)
     sources: list[str] = []
@@ -158,6 +163,12 @@ class AnnotateSettings(Strict):
     concurrency: int = runtime(128, ge=1)  # at the most: the server's pace decides
     timeout_s: float = runtime(120.0, gt=0)
     retries: int = runtime(5, ge=0)
+    batch: bool = runtime(False)
+    batch_rows: int = runtime(10_000, ge=1, le=50_000)  # the providers' limit
+
+    @property
+    def items_at_a_time(self) -> int:
+        return self.batch_rows if self.batch else self.concurrency
 
 
 class TrainingSettings(Strict):

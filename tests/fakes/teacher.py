@@ -68,6 +68,8 @@ class ScriptedTeacher:
             def do_POST(self) -> None:
                 outer.answer(self)
 
+            do_GET = do_POST
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -94,9 +96,7 @@ class ScriptedTeacher:
 
     def _send(self, http: BaseHTTPRequestHandler, entry: Entry) -> None:
         reply = entry.reply
-        data = json.dumps(
-            _completion(entry.body, reply) if reply.status == 200 else {"error": {"message": reply.error}}
-        )
+        data = json.dumps(completion(entry.body, reply) if reply.status == 200 else {"error": {"message": reply.error}})
         data = data if reply.raw is None else reply.raw
         http.send_response(reply.status)
         for name, value in reply.headers.items():
@@ -114,7 +114,7 @@ class ScriptedTeacher:
         entry.done = reply.status == 200
 
 
-def _completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
+def completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
     message = {"role": "assistant", "content": reply.content, "refusal": reply.refusal}
     return {
         "id": "x", "object": "chat.completion", "created": 0, "model": body["model"],

@@ -20,6 +20,7 @@ from zoo.config import AnnotateSettings, Options, Recipe
 from zoo.library import load_domain
 from zoo.run import Run, run_step
 from zoo.steps.annotate import STEP
+from zoo.teachers.batch import BatchTeacher
 from zoo.weights import Weights
 
 DOMAIN = {
@@ -113,6 +114,7 @@ def job(root: Path, url: str | None, settings: AnnotateSettings, **options: Any)
 
 def annotate(root: Path, ingest: Artifact, url: str | None, settings: AnnotateSettings, **options: Any) -> Artifact:
     zoo.embedding.load_embedder = fake_embedder  # type: ignore[assignment]
+    BatchTeacher.settle_s, BatchTeacher.first_poll_s, BatchTeacher.longest_poll_s = 0.1, 0.05, 0.1
     return run_step(job(root, url, settings, **options), STEP, {"ingest": ingest})[0]
 
 

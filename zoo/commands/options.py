@@ -45,6 +45,9 @@ Base = Annotated[
 ]
 TeacherUrl = Annotated[str | None, typer.Option("--teacher-url", help="An OpenAI-compatible endpoint.", metavar="URL")]
 TeacherModel = Annotated[str | None, typer.Option("--teacher-model", help="The model to ask there.", metavar="NAME")]
+Batch = Annotated[
+    bool, typer.Option("--batch", help="Asks the teacher's batch endpoint: cheaper, within a day a round.")
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the recipe: finetune.epochs=2.", metavar="KEY=VALUE")
 ]

@@ -60,7 +60,8 @@ class Work:
 def check(run: Run) -> None:
     """Refuses what is known to be wrong before any work: the teacher's options, sources, annotators, verifiers, and
     packaged exams that cannot be kept apart from what trains."""
-    chosen(run)
+    if chosen(run) is None and run.recipe.annotate.batch:
+        raise RequestError("--batch asks a provider's batch endpoint, and no endpoint is named; see --teacher-url.")
     annotators = _annotators(run)
     check_sources(run)
     for source_id in run.recipe.annotate.sources:
@@ -214,7 +215,8 @@ class _Desk:
         except Unanswered as e:
             row = _failed(item, UNANSWERED, error=str(e))
             self.silent, self.unanswered = self.silent + 1, self.unanswered + 1
-            if self.silent >= _SILENT:
+            # Of a batch all lines that failed come back at once, and a server that is gone ends the run by itself.
+            if self.silent >= _SILENT and not self.job.settings.batch:
                 raise self.gone(str(e)) from e
         self.asked += bool(ask.calls)
         if isinstance(row, Example):
@@ -247,7 +249,7 @@ async def _ask_all(job: Job, items: Sequence[Item], keys: dict[str, str], work: 
     try:
         with progress("items annotated", len(items)) as bar:
             desk = _Desk(job, teacher, source.answer_tokens, bar, _annotators(job.run))
-            rows = await in_order(items, desk.work, desk.most, settings.max_calls, settings.concurrency)
+            rows = await in_order(items, desk.work, desk.most, settings.max_calls, settings.items_at_a_time)
     finally:
         await teacher.close()
     if desk.unanswered and desk.unanswered == desk.asked:

@@ -6,11 +6,13 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from zoo.console import say
 from zoo.errors import RequestError
 from zoo.run import Run
 from zoo.teachers import Teacher
 
 LOCAL = "local"
+BATCHES = "batches"  # in the workspace's cache: what is under way at a provider
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,19 @@ def identity_of_teacher(run: Run) -> dict[str, Any]:
 def open_teacher(run: Run) -> Teacher:
     """The run's teacher, without its cache. Use it inside one event loop and close it there."""
     settings = run.recipe.annotate
-    if endpoint := chosen(run):
-        from zoo.teachers.endpoint import EndpointTeacher
+    endpoint, folder = chosen(run), run.workspace.cache / BATCHES
+    if endpoint and settings.batch:
+        from zoo.teachers.batch import BatchTeacher
+
+        return BatchTeacher(endpoint, settings.max_answer_tokens, settings.retries, settings.batch_rows, folder)
+    if endpoint:
+        from zoo.teachers.batch_journal import under_way
+        from zoo.teachers.endpoint import EndpointTeacher, address
+
+        if n := under_way(folder, address(endpoint.url), endpoint.model):
+            say(
+                f"  {n} requests are under way in batches: --batch waits for their answers, without it they are asked again"
+            )
 
         return EndpointTeacher(
             endpoint, settings.timeout_s, settings.retries, settings.concurrency, settings.max_answer_tokens
