@@ -19,7 +19,7 @@ DOMAIN = load_domain("medical")
 
 def asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], **options: str
-) -> Endpoint | None:
+) -> tuple[Endpoint, ...]:
     for name in ("BASE_URL", "API_KEY", "MODEL"):
         monkeypatch.delenv(f"OPENAI_{name}", raising=False)
         if name in environment:
@@ -29,16 +29,16 @@ def asked(
 
 @pytest.mark.parametrize("environment", [{}, {"API_KEY": KEY}, {"MODEL": MODEL}, {"API_KEY": KEY, "MODEL": MODEL}])
 def test_what_the_environment_holds_for_other_programs_asks_nobody(tmp_path, monkeypatch, environment):
-    assert asked(tmp_path, monkeypatch, environment) is None
+    assert asked(tmp_path, monkeypatch, environment) == ()
 
 
 def test_an_endpoint_is_named_by_the_environment_or_the_request(tmp_path, monkeypatch):
     both = {"BASE_URL": URL, "API_KEY": KEY, "MODEL": MODEL}
-    assert asked(tmp_path, monkeypatch, both) == Endpoint(URL, MODEL, KEY)
-    assert asked(tmp_path, monkeypatch, both, teacher_model="small") == Endpoint(URL, "small", KEY)
-    assert asked(tmp_path, monkeypatch, both, teacher_model="local") is None
-    assert asked(tmp_path, monkeypatch, {}, teacher_url=URL, teacher_model=MODEL) == Endpoint(URL, MODEL, "none")
-    assert asked(tmp_path, monkeypatch, {"API_KEY": KEY}, teacher_model=MODEL) == Endpoint(None, MODEL, KEY)
+    assert asked(tmp_path, monkeypatch, both) == (Endpoint(URL, MODEL, KEY),)
+    assert asked(tmp_path, monkeypatch, both, teacher_model="small") == (Endpoint(URL, "small", KEY),)
+    assert asked(tmp_path, monkeypatch, both, teacher_model="local") == ()
+    assert asked(tmp_path, monkeypatch, {}, teacher_url=URL, teacher_model=MODEL) == (Endpoint(URL, MODEL, "none"),)
+    assert asked(tmp_path, monkeypatch, {"API_KEY": KEY}, teacher_model=MODEL) == (Endpoint(None, MODEL, KEY),)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class EndpointTeacher:
         self.answer_tokens = answer_tokens
         self._timeout_s, self._retries = timeout_s, retries
         # An annotator may ask several things about one item at a time; the server sees no more of them than this.
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots, self._concurrency, self._asked = asyncio.Semaphore(concurrency), concurrency, 0
         # The retries are ours: the client's own would run inside one timeout, and a stuck try would use it up.
         self._client = AsyncOpenAI(
             base_url=endpoint.url or OPENAI, api_key=endpoint.key, max_retries=0, timeout=timeout_s
@@ -75,9 +75,21 @@ class EndpointTeacher:
     async def close(self) -> None:
         await self._client.close()
 
+    @property
+    def load(self) -> float:
+        """Requests under way or waiting, of those that may be under way at a time; above 1 where some wait."""
+        return self._asked / self._concurrency
+
     async def ask(self, request: Request) -> Answer:
         """Raises `Unanswered` after the last retry or for a request the server will not take; ZooError where the key
         or the model is refused, as no other request would fare better."""
+        self._asked += 1
+        try:
+            return await self._tried(request)
+        finally:
+            self._asked -= 1
+
+    async def _tried(self, request: Request) -> Answer:
         from openai import APIConnectionError, APIResponseValidationError, APIStatusError
 
         why, tries = "", 0
@@ -92,7 +104,7 @@ class EndpointTeacher:
                 self._stop_if_hopeless(e)
                 why = f"status {e.status_code}: {_said(e)}"
                 if e.status_code not in (408, 409, 429) and e.status_code < 500:
-                    raise Unanswered(why) from e
+                    raise Unanswered(why, final=True) from e
                 asked = retry_after(e.response.headers)
                 wait = asked if asked is not None else wait
             except TimeoutError:
