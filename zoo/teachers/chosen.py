@@ -72,7 +72,10 @@ def addresses(listed: str) -> list[str]:
         raise RequestError("The local teacher cannot be listed beside addresses; give --teacher-url one or the other.")
     if any(not url.startswith(("http://", "https://")) for url in urls):
         raise RequestError("The teacher's address must start with http:// or https://; see --teacher-url.")
-    seen = [address(url) for url in urls]
+    try:
+        seen = [address(url) for url in urls]
+    except ValueError as e:
+        raise RequestError(f"The teacher's address cannot be read ({e}); see --teacher-url.") from e
     if twice := [a for a in seen if seen.count(a) > 1]:
         raise RequestError(f"The teacher's address {twice[0]} is listed twice; name each server once.")
     return urls
@@ -95,18 +98,27 @@ def require_teacher(run: Run) -> None:
     if name is None:
         chosen(run)
         return
+    if name != LOCAL:
+        _require_usable(name)
+    if not _by_llama(run):
+        return
+    from zoo.teachers.llama import require_llama
+
+    path = Path(run.recipe.base if name == LOCAL else name).expanduser()
+    require_llama(f"The teacher {path.name}" if _is_gguf(name) else "The setting annotate.local_engine=llama")
+    if path.is_dir() and not lacking(path, "base"):
+        require_convertible(path)
+
+
+def _require_usable(name: str) -> None:
     path = Path(name).expanduser()
-    if name != LOCAL and _is_gguf(name):
+    if _is_gguf(name):
         _require_file(path)
-    elif name != LOCAL and path.is_dir():
+    elif path.is_dir():
         if problem := lacking(path, "base"):
             raise RequestError(f"The teacher model in {path} cannot be used: it {problem}; {_TAKES}.")
-    elif name != LOCAL and (path.exists() or not is_repository(name)):
+    elif path.exists() or not is_repository(name):
         raise RequestError(f"There is no teacher model {name} on this disk, nor can it be ORG/NAME; {_TAKES}.")
-    if _by_llama(run):
-        from zoo.teachers.llama import require_llama
-
-        require_llama(f"The teacher {path.name}" if _is_gguf(name) else "The setting annotate.local_engine=llama")
 
 
 def resolve_local(run: Run) -> Weights:
