@@ -17,7 +17,15 @@ from zoo.library import load_domain, load_recipe
 from zoo.run import Run
 from zoo.strict import identity_of
 from zoo.teachers import Teacher
-from zoo.teachers.chosen import Endpoint, answer_tokens, chosen, identity_of_teacher, open_teacher, require_teacher
+from zoo.teachers.chosen import (
+    Endpoint,
+    answer_tokens,
+    chosen,
+    endpoints,
+    identity_of_teacher,
+    open_teacher,
+    require_teacher,
+)
 
 URL, OTHER, KEY, MODEL = "http://127.0.0.1:9/v1", "http://127.0.0.1:10/v1", "sk-mine", "large"
 DOMAIN = load_domain("medical")
@@ -25,7 +33,7 @@ DOMAIN = load_domain("medical")
 
 def asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], **options: str
-) -> tuple[Endpoint, ...]:
+) -> Endpoint | None:
     for name in ("BASE_URL", "API_KEY", "MODEL"):
         monkeypatch.delenv(f"OPENAI_{name}", raising=False)
         if name in environment:
@@ -35,16 +43,16 @@ def asked(
 
 @pytest.mark.parametrize("environment", [{}, {"API_KEY": KEY}, {"MODEL": MODEL}, {"API_KEY": KEY, "MODEL": MODEL}])
 def test_what_the_environment_holds_for_other_programs_asks_nobody(tmp_path, monkeypatch, environment):
-    assert asked(tmp_path, monkeypatch, environment) == ()
+    assert asked(tmp_path, monkeypatch, environment) is None
 
 
 def test_an_endpoint_is_named_by_the_environment_or_the_request(tmp_path, monkeypatch):
     both = {"BASE_URL": URL, "API_KEY": KEY, "MODEL": MODEL}
-    assert asked(tmp_path, monkeypatch, both) == (Endpoint(URL, MODEL, KEY),)
-    assert asked(tmp_path, monkeypatch, both, teacher_model="small") == (Endpoint(URL, "small", KEY),)
-    assert asked(tmp_path, monkeypatch, both, teacher_model="local") == ()
-    assert asked(tmp_path, monkeypatch, {}, teacher_url=URL, teacher_model=MODEL) == (Endpoint(URL, MODEL, "none"),)
-    assert asked(tmp_path, monkeypatch, {"API_KEY": KEY}, teacher_model=MODEL) == (Endpoint(None, MODEL, KEY),)
+    assert asked(tmp_path, monkeypatch, both) == Endpoint(URL, MODEL, KEY)
+    assert asked(tmp_path, monkeypatch, both, teacher_model="small") == Endpoint(URL, "small", KEY)
+    assert asked(tmp_path, monkeypatch, both, teacher_model="local") is None
+    assert asked(tmp_path, monkeypatch, {}, teacher_url=URL, teacher_model=MODEL) == Endpoint(URL, MODEL, "none")
+    assert asked(tmp_path, monkeypatch, {"API_KEY": KEY}, teacher_model=MODEL) == Endpoint(None, MODEL, KEY)
 
 
 @pytest.mark.parametrize(
@@ -67,9 +75,9 @@ def test_half_an_endpoint_is_refused(tmp_path, monkeypatch, environment, options
 
 
 def test_several_endpoints_are_one_teacher_with_one_name(tmp_path, monkeypatch):
-    both = (Endpoint(URL, MODEL, KEY), Endpoint(OTHER, MODEL, KEY))
-    listed = {"BASE_URL": f"{URL}, {OTHER}", "API_KEY": KEY}
-    assert asked(tmp_path, monkeypatch, listed, teacher_model=MODEL) == both
+    listed = {"BASE_URL": f"{URL}, {OTHER}", "API_KEY": KEY, "MODEL": MODEL}
+    assert asked(tmp_path, monkeypatch, listed) == Endpoint(URL, MODEL, KEY)
+    assert endpoints(request(tmp_path)) == (Endpoint(URL, MODEL, KEY), Endpoint(OTHER, MODEL, KEY))
     monkeypatch.delenv("OPENAI_BASE_URL")
     several = request(tmp_path, teacher_url=f"{URL},{OTHER}", teacher_model=MODEL)
     one = request(tmp_path, teacher_url=OTHER, teacher_model=MODEL)
@@ -112,16 +120,16 @@ def test_a_gguf_file_is_a_teacher_known_by_its_content(tmp_path, monkeypatch, no
     moved = gguf(tmp_path / "moved" / one.name)
     run = request(tmp_path, teacher_model=str(one))
     require_teacher(run)
-    assert chosen(run) == () and opened(run).model == one.name
+    assert chosen(run) is None and opened(run).model == one.name
     assert opened(run).places == (digest_file(one),) == opened(request(tmp_path, teacher_model=str(two))).places
     known = identity_of_teacher(run)
     assert known == identity_of_teacher(request(tmp_path, teacher_model=str(moved), teacher_url="local"))
     assert known == {"model": "local", "digest": digest_file(one), "file": one.name, "engine": "llama"}
     assert opened(run).answer_tokens == answer_tokens(run) == run.recipe.annotate.max_answer_tokens
     # With an address it is a name there; an address that the environment holds for other programs is not asked for it.
-    assert chosen(request(tmp_path, teacher_model=str(one), teacher_url=URL)) == (Endpoint(URL, str(one)),)
+    assert chosen(request(tmp_path, teacher_model=str(one), teacher_url=URL)) == Endpoint(URL, str(one))
     monkeypatch.setenv("OPENAI_BASE_URL", URL)
-    assert chosen(request(tmp_path, teacher_model=str(one))) == ()
+    assert chosen(request(tmp_path, teacher_model=str(one))) is None
 
 
 def test_a_folder_is_a_teacher_by_either_engine(tmp_path, monkeypatch, nothing_set):

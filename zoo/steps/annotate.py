@@ -115,8 +115,7 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     count = settings.passages if passages is None else len(passages)
     seeds = len(run.domain.seeds) if settings.seeds else 0
     out: dict[str, Any] = {"seeds": seeds, "passages": count, "sources": material.question_sources(run)}
-    endpoints, local = chosen(run), local_name(run)
-    out["teacher"] = endpoints[0].model if endpoints else local
+    out["teacher"] = endpoint.model if (endpoint := chosen(run)) else local_name(run)
     out["questions"] = None if questions is None else len(questions)
     usual = most = None
     if count is not None and questions is not None:
@@ -128,13 +127,13 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     most = _least(most, settings.max_calls)
     calls = _least(usual, most)
     out["calls"], out["most_calls"] = calls, most
-    out["cost"] = None if endpoints else 0.0
+    out["cost"] = None if endpoint else 0.0
     if calls is not None:
         out["tokens"] = {
             "in": calls * (run.recipe.ingest.passage_tokens + _PROMPT_TOKENS),
             "out": None if most is None else most * answer_tokens(run),
         }
-    if calls is not None and local == LOCAL:
+    if calls is not None and local_name(run) == LOCAL:
         out["seconds"] = round(_START_S + _LOCAL_CALL_S * calls)
         out["note"] = "rough: as 135M parameters answer on 2 CPU cores"
     return out

@@ -37,9 +37,14 @@ class Endpoint:
     key: str = field(repr=False, default="none")
 
 
-def chosen(run: Run) -> tuple[Endpoint, ...]:
-    """The endpoints this run asks, all for one model with one key; none where the teacher is local. A key, or a model's
-    name, that the environment holds for other programs asks nobody: that spends money.
+def chosen(run: Run) -> Endpoint | None:
+    """The endpoint this run asks, of several the first; None where the teacher is local. Errors as of `endpoints`."""
+    return next(iter(endpoints(run)), None)
+
+
+def endpoints(run: Run) -> tuple[Endpoint, ...]:
+    """All endpoints this run asks, for one model with one key; none where the teacher is local. A key, or a model's name,
+    that the environment holds for other programs asks nobody: that spends money.
 
     Raises RequestError where an endpoint is named without a model, or a model without endpoint and key, and for a list
     of endpoints that cannot be one teacher.
@@ -96,7 +101,7 @@ def require_teacher(run: Run) -> None:
     """Raises RequestError where the request or the disk alone shows that the teacher cannot be asked."""
     name = local_name(run)
     if name is None:
-        chosen(run)
+        endpoints(run)
         return
     if name != LOCAL:
         _require_usable(name)
@@ -135,8 +140,8 @@ def resolve_local(run: Run) -> Weights:
 def identity_of_teacher(run: Run) -> dict[str, Any]:
     """What of the teacher decides what the step leaves: the model's name; for a local one its weights' digest, and its
     engine where that is not transformers."""
-    if endpoints := chosen(run):
-        return {"model": endpoints[0].model}
+    if endpoint := chosen(run):
+        return {"model": endpoint.model}
     weights = run.local_teacher
     named = {"file": weights.name} if weights.folder.is_file() else {}
     return {"model": LOCAL, "digest": weights.digest, **named, **({"engine": "llama"} if _by_llama(run) else {})}
@@ -145,12 +150,12 @@ def identity_of_teacher(run: Run) -> dict[str, Any]:
 def open_teacher(run: Run) -> Teacher:
     """The run's teacher, without its cache. Use it inside one event loop and close it there."""
     settings = run.recipe.annotate
-    if endpoints := chosen(run):
+    if several := endpoints(run):
         from zoo.teachers.endpoint import EndpointTeacher
         from zoo.teachers.pool import PoolTeacher
 
         limits = (settings.timeout_s, settings.retries, settings.concurrency, settings.max_answer_tokens)
-        return EndpointTeacher(endpoints[0], *limits) if len(endpoints) == 1 else PoolTeacher(endpoints, *limits)
+        return EndpointTeacher(several[0], *limits) if len(several) == 1 else PoolTeacher(several, *limits)
     weights, tokens = run.local_teacher, answer_tokens(run)
     if _by_llama(run):
         return _by_llama_cpp(run, weights, tokens)
