@@ -5,18 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+import zoo.embedding
 from tests.fakes.models import tiny_gguf, tiny_weights
+from tests.steps import annotate_job
+from zoo.api import Example
+from zoo.artifact import Artifact, digest_file
+from zoo.config import AnnotateSettings
 from zoo.errors import ZooError
+from zoo.run import run_step
+from zoo.steps.annotate import STEP
 from zoo.teachers import Answer, Request, Unanswered
 from zoo.teachers.llama import LlamaTeacher, Served
 from zoo.weights.to_gguf import write_f16
@@ -139,6 +148,37 @@ def test_no_server_outlives_its_run(file, number):
         time.sleep(0.02)
     assert time.monotonic() - began < 2
     assert status == (-9 if number == signal.SIGKILL else 130)
+
+
+def test_a_step_finds_its_answers_again_though_the_server_is_another(file, tmp_path, monkeypatch):
+    seeds = [seed("Which drug lowers fever?", "paracetamol"), seed("Which drug is for asthma?", "salbutamol")]
+    ingest = annotate_job.make(tmp_path, 3, seeds)
+    monkeypatch.setattr(zoo.embedding, "load_embedder", annotate_job.fake_embedder)
+    settings = AnnotateSettings(max_answer_tokens=48, attempts=1)
+
+    def run() -> Artifact:
+        plain = annotate_job.job(tmp_path, None, settings)
+        local = replace(plain, options=replace(plain.options, teacher_model=str(file)))
+        local.__dict__["embedder"] = plain.embedder
+        return run_step(local, STEP, {"ingest": ingest})[0]
+
+    first = run()
+    result, known = first.result, first.record["identity"]["teacher"]
+    assert result["calls"] > 0 == result["cached"] and result["teacher"] == file.name and result["kept"] == 2
+    assert known == {"model": "local", "digest": digest_file(file), "file": file.name, "engine": "llama"}
+    rejected = first.path("rejected.jsonl").read_bytes()
+    shutil.rmtree(first.folder)
+    monkeypatch.setattr(subprocess, "Popen", None)  # no server is needed now
+    again = run()
+    assert again.result["cached"] == again.result["calls"] == result["calls"]
+    assert again.path("rejected.jsonl").read_bytes() == rejected
+
+
+def seed(question: str, answer: str) -> Example:
+    return Example(
+        id=answer, kind="choice", question=question, choices=[answer, "water"], answer=answer, origin="person",
+        source="sample", licence="CC0-1.0",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("cut", ["gpt-2", "smollm"])
