@@ -138,8 +138,8 @@ def test_servers_that_never_answer_are_not_waited_for(tmp_path):
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({"OPENAI_BASE_URL": "localhost:1/v1"}, "does not start with http"),
-        ({"OPENAI_BASE_URL": "http://localhost:port"}, "could not be looked at"),
+        ({"OPENAI_BASE_URL": "localhost:1/v1"}, "must start with http"),
+        ({"OPENAI_BASE_URL": "http://localhost:port"}, "cannot be read"),
         ({}, "none is set"),
     ],
 )
@@ -153,6 +153,17 @@ def test_a_key_that_is_refused_is_said_to_be():
     with serving(401, "{}") as url:
         seen = found(doctor("--json", HF_HUB_OFFLINE="1", OPENAI_BASE_URL=url, OPENAI_API_KEY="k", OPENAI_MODEL="m"))
     assert "refuses the key" in seen["teacher"]["found"]
+
+
+def test_every_server_of_a_list_is_looked_at(closed_port):
+    with serving(200, '{"data": [{"id": "m"}]}') as good, serving(200, '{"data": [{"id": "other"}]}') as other:
+        urls = [f"{good}/v1", f"http://{closed_port}/v1", f"{other}/v1"]
+        where = {"HF_HUB_OFFLINE": "1", "OPENAI_MODEL": "m"}
+        seen = found(doctor("--json", **where, OPENAI_BASE_URL=",".join(urls)))["teacher"]
+        assert found(doctor("--json", **where, OPENAI_BASE_URL=urls[0]))["teacher"]["ok"]
+    one, two, three = seen["found"].split("; ", 2)
+    assert not seen["ok"] and one == f"{urls[0]} answers, to be asked for m"
+    assert two.startswith(f"{urls[1]} does not answer") and three == f"{urls[2]} has no model 'm'; it has other"
 
 
 def test_how_several_gpus_are_used_is_said(tmp_path, monkeypatch):

@@ -156,6 +156,8 @@ class AnnotateSettings(Strict):
     max_calls: int | None = Field(None, ge=0)
     max_answer_tokens: int = Field(512, ge=16)
     local_answer_tokens: int = Field(128, ge=16)
+    # What answers for a local teacher that is no GGUF file; it enters the fingerprint with the teacher it is of.
+    local_engine: Literal["transformers", "llama"] = place("transformers")
     temperature: float = Field(0.7, ge=0)
     attempts: int = Field(3, ge=1)
     duplicate: float = Field(0.9, gt=0, le=1)

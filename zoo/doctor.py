@@ -9,13 +9,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zoo.artifact import Workspace, packages
+from zoo.errors import RequestError
 from zoo.library import load_recipe
 from zoo.run import threads
+from zoo.teachers.chosen import addresses
 from zoo.teachers.endpoint import address
 from zoo.weights import hub_endpoint, hub_is_off, hub_reachable, kept
 
@@ -172,31 +175,36 @@ def _hub() -> Check:
 
 def _teacher() -> Check:
     limits = "how many examples are written: the local teacher, the base itself, adds next to nothing to the seeds"
-    url, key, model = (os.environ.get(f"OPENAI_{n}") or "" for n in ("BASE_URL", "API_KEY", "MODEL"))
-    if not url:
+    listed, key, model = (os.environ.get(f"OPENAI_{n}") or "" for n in ("BASE_URL", "API_KEY", "MODEL"))
+    if not listed:
         return Check("teacher", False, "none is set (OPENAI_BASE_URL, OPENAI_MODEL, OPENAI_API_KEY)", limits)
-    where = address(url)
-    if not where.startswith(("http://", "https://")):
-        return Check("teacher", False, "OPENAI_BASE_URL does not start with http:// or https://", limits)
-    return _within(NETWORK_S, "teacher", lambda: _asked_teacher(url, where, key, model, limits))
+    try:
+        urls = addresses(listed)
+    except RequestError as e:
+        return Check("teacher", False, f"OPENAI_BASE_URL cannot be used: {e}", limits)
+    asked = [_within(NETWORK_S, address(url), partial(_asked_teacher, url, key, model)) for url in urls]
+    found = "; ".join(f"{c.check} {c.found}" for c in asked)
+    return Check("teacher", all(c.ok for c in asked), found, limits)
 
 
-def _asked_teacher(url: str, where: str, key: str, model: str, limits: str) -> Check:
+def _asked_teacher(url: str, key: str, model: str) -> Check:
+    """One of the servers, under its address."""
     import httpx
 
+    where = address(url)
     headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
         answer = httpx.get(f"{url.rstrip('/')}/models", headers=headers, timeout=NETWORK_S)
     except (httpx.HTTPError, OSError) as e:
-        return Check("teacher", False, f"{where} does not answer ({type(e).__name__})", limits)
+        return Check(where, False, f"does not answer ({type(e).__name__})", "")
     if answer.status_code in (401, 403):
-        return Check("teacher", False, f"{where} refuses the key in OPENAI_API_KEY", limits)
+        return Check(where, False, "refuses the key in OPENAI_API_KEY", "")
     if not model:
-        return Check("teacher", False, f"{where} answers, but OPENAI_MODEL names no model", limits)
+        return Check(where, False, "answers, but OPENAI_MODEL names no model", "")
     served = _models(answer)
     if served and model not in served:
-        return Check("teacher", False, f"{where} has no model {model!r}; it has {', '.join(served[:5])}", limits)
-    return Check("teacher", True, f"{where} answers, to be asked for {model}", limits)
+        return Check(where, False, f"has no model {model!r}; it has {', '.join(served[:5])}", "")
+    return Check(where, True, f"answers, to be asked for {model}", "")
 
 
 def _models(answer: httpx.Response) -> list[str]:

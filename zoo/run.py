@@ -55,6 +55,13 @@ class Run:
     def embedder(self) -> Weights:
         return resolve_embedder(self.recipe.ingest.embedder, self.workspace.cache, self.options.offline, self.fetch)
 
+    @cached_property
+    def local_teacher(self) -> Weights:
+        """The base, or the model that is named as a teacher on this machine; its `folder` may be a GGUF file."""
+        from zoo.teachers.chosen import resolve_local
+
+        return resolve_local(self)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -278,12 +285,13 @@ def plan(run: Run) -> list[dict[str, Any]]:
 
 
 def _missing_weights(run: Run) -> list[dict[str, Any]]:
-    out = []
-    for role in ("base", "embedder"):
+    out: list[dict[str, Any]] = []
+    for role in ("base", "embedder", "local_teacher"):
         try:
             getattr(run, role)
         except NotOnDisk as e:
-            out.append(asdict(e.missing))
+            if asdict(e.missing) not in out:
+                out.append(asdict(e.missing))
     return out
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from zoo.artifact import digest_file
 from zoo.weights import Weights
+from zoo.weights.to_gguf import write_f16
 
 TEMPLATE = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
@@ -64,6 +66,13 @@ def tiny_weights(folder: Path, name: str = "zoo-tests/tiny-llama", dtype: str = 
         name=name, folder=folder, digest=digest_file(folder / "model.safetensors"), licence="Apache-2.0",
         origin="made for tests", revision=None, on_hub=False,
     )  # fmt: skip
+
+
+def tiny_gguf(file: Path) -> Path:
+    """The tiny Llama as a GGUF file in float16."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_f16(tiny_weights(Path(folder)).folder, file)
+    return file
 
 
 def tiny_embedder(folder: Path) -> Path:

@@ -43,8 +43,23 @@ SuiteData = Annotated[
 Base = Annotated[
     str | None, typer.Option("--base", help="The base model: Hub id, folder or GGUF file.", metavar="ID|PATH")
 ]
-TeacherUrl = Annotated[str | None, typer.Option("--teacher-url", help="An OpenAI-compatible endpoint.", metavar="URL")]
-TeacherModel = Annotated[str | None, typer.Option("--teacher-model", help="The model to ask there.", metavar="NAME")]
+TeacherUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher-url",
+        help="An OpenAI-compatible endpoint, or several of one model and one key (OPENAI_API_KEY); local: this machine.",
+        metavar="URL[,URL...]",
+    ),
+]
+TeacherModel = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher-model",
+        help="The model to ask there; local: the base; a GGUF file (best f16 or q8_0), for which llama.cpp is started; "
+        "with --teacher-url local also a folder or ORG/NAME.",
+        metavar="NAME|PATH",
+    ),
+]
 Batch = Annotated[
     bool, typer.Option("--batch", help="Asks the teacher's batch endpoint: cheaper, within a day a round.")
 ]

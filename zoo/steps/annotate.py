@@ -29,7 +29,15 @@ from zoo.run import Job, Run, Step
 from zoo.teachers import Unanswered
 from zoo.teachers.budget import Outcome, in_order
 from zoo.teachers.cache import Cache, CachedTeacher, Usage
-from zoo.teachers.chosen import chosen, identity_of_teacher, open_teacher
+from zoo.teachers.chosen import (
+    LOCAL,
+    answer_tokens,
+    chosen,
+    identity_of_teacher,
+    local_name,
+    open_teacher,
+    require_teacher,
+)
 
 VERSION = 4
 _SILENT = 8  # items in a row without any answer, after which the teacher is taken to be gone
@@ -60,8 +68,7 @@ class Work:
 def check(run: Run) -> None:
     """Refuses what is known to be wrong before any work: the teacher's options, sources, annotators, verifiers, and
     packaged exams that cannot be kept apart from what trains."""
-    if chosen(run) is None and run.recipe.annotate.batch:
-        raise RequestError("--batch asks a provider's batch endpoint, and no endpoint is named; see --teacher-url.")
+    require_teacher(run)
     annotators = _annotators(run)
     check_sources(run)
     for source_id in run.recipe.annotate.sources:
@@ -108,7 +115,7 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     count = settings.passages if passages is None else len(passages)
     seeds = len(run.domain.seeds) if settings.seeds else 0
     out: dict[str, Any] = {"seeds": seeds, "passages": count, "sources": material.question_sources(run)}
-    out["teacher"] = endpoint.model if (endpoint := chosen(run)) else "local"
+    out["teacher"] = endpoint.model if (endpoint := chosen(run)) else local_name(run)
     out["questions"] = None if questions is None else len(questions)
     usual = most = None
     if count is not None and questions is not None:
@@ -119,15 +126,14 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
         most += sum(annotators["questions"].calls(q, settings) for q in questions)
     most = _least(most, settings.max_calls)
     calls = _least(usual, most)
-    tokens = settings.max_answer_tokens if endpoint else min(settings.local_answer_tokens, settings.max_answer_tokens)
     out["calls"], out["most_calls"] = calls, most
     out["cost"] = None if endpoint else 0.0
     if calls is not None:
         out["tokens"] = {
             "in": calls * (run.recipe.ingest.passage_tokens + _PROMPT_TOKENS),
-            "out": None if most is None else most * tokens,
+            "out": None if most is None else most * answer_tokens(run),
         }
-    if calls is not None and not endpoint:
+    if calls is not None and local_name(run) == LOCAL:
         out["seconds"] = round(_START_S + _LOCAL_CALL_S * calls)
         out["note"] = "rough: as 135M parameters answer on 2 CPU cores"
     return out

@@ -48,7 +48,12 @@ class Answer:
 
 
 class Unanswered(Exception):
-    """One request got no answer, after every retry; the message says why. Other requests may still be answered."""
+    """One request got no answer, after every retry; the message says why. Other requests may still be answered. `final`
+    where the teacher will not take this one, however often it is asked."""
+
+    def __init__(self, why: str, final: bool = False) -> None:
+        super().__init__(why)
+        self.final = final
 
 
 class Teacher(Protocol):

@@ -59,6 +59,7 @@ class EndpointTeacher:
         self.pace = Pace(concurrency)
         self.wire = Wire(endpoint.model)
         self._timeout_s, self._retries = timeout_s, retries
+        self._asked = 0
         self._answered = time.monotonic()
         # aiohttp takes half the processor time of the client's own transport. The retries are ours: the client's would
         # run inside one timeout, and a stuck try would use it up.
@@ -69,8 +70,8 @@ class EndpointTeacher:
 
     @property
     def load(self) -> float:
-        """The share of what the server is sent at a time that is under way or waiting."""
-        return self.pace.load
+        """Requests that are under way or waiting, of those that the server is sent at a time; above 1 where some wait."""
+        return self._asked / self.pace.limit
 
     async def close(self) -> None:
         await self._client.close()
@@ -78,6 +79,13 @@ class EndpointTeacher:
     async def ask(self, request: Request) -> Answer:
         """Raises `Unanswered` after the last retry or for a request the server will not take; ZooError where the key,
         the model or the account is refused, as no other request would fare better."""
+        self._asked += 1
+        try:
+            return await self._asking(request)
+        finally:
+            self._asked -= 1
+
+    async def _asking(self, request: Request) -> Answer:
         from openai import APIStatusError
 
         await self.wire.cleared(request)
@@ -94,7 +102,7 @@ class EndpointTeacher:
                 elif filtered(e.status_code, e.body):
                     return Answer("", "filtered", place=self.where)
                 elif (form := self.wire.simpler(e.status_code, request, body)) is None:
-                    raise Unanswered(f"status {e.status_code}: {_said(e)}") from e
+                    raise Unanswered(f"status {e.status_code}: {_said(e)}", final=True) from e
             except _Again as e:
                 tries, waits = tries + e.counts, waits + 1
                 if tries > self._retries or time.monotonic() - self._answered > PATIENCE_S:

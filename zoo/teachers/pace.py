@@ -78,11 +78,6 @@ class Pace:
         return max(1, int(self._limit))
 
     @property
-    def load(self) -> float:
-        """The share of the limit that is in flight or waiting; 1 and more where a further request would wait."""
-        return (self.in_flight + len(self._waiting)) / self.limit
-
-    @property
     def in_flight(self) -> int:
         """Requests under way, without those that seem to be stuck."""
         return len(self._flying) - self._stuck
