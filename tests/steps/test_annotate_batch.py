@@ -44,7 +44,7 @@ def kill_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> 
 
 def finish(root: Path, url: str, *settings: str) -> None:
     process = start(root, url, *settings)
-    assert process.communicate(timeout=60) is not None and process.returncode == 0
+    assert process.communicate(timeout=300) is not None and process.returncode == 0
 
 
 def most_often(server: BatchServer) -> int:

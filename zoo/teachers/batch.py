@@ -127,14 +127,20 @@ class BatchTeacher:
             self._fail(e)
 
     async def _settled(self) -> None:
-        """Returns when nothing more is asked for, or a batch is full. While the loop is late, answers are still being
-        worked on."""
-        loop, step, quiet = asyncio.get_running_loop(), self.settle_s / 5, 0.0
-        while quiet < self.settle_s and len(self._pending) < self._rows:
+        """Returns when nothing more is asked for, or a batch is full. A loop that is late is still working on answers; on
+        a machine with too much to do it is late for no reason of ours, which is borne for a while."""
+        loop, step = asyncio.get_running_loop(), self.settle_s / 5
+        quiet = last = loop.time()
+        while len(self._pending) < self._rows:
             began, asked = loop.time(), self._asked
             await asyncio.sleep(step)
-            busy = self._asked != asked or self._handing or loop.time() - began > 2 * step + 0.05
-            quiet = 0.0 if busy else quiet + step
+            now = loop.time()
+            if self._asked != asked or self._handing:
+                quiet = last = now
+            elif now - began > 2 * step + 0.05:
+                quiet = now
+            if now - quiet >= self.settle_s or now - last >= 10 * self.settle_s:
+                return
 
     async def _take_up(self) -> None:
         """Batches whose process has died. Where it died while it submitted one, the server knows what came of it."""
