@@ -145,10 +145,15 @@ class IngestSettings(Strict):
 
 
 class AnnotateSettings(Strict):
+    """`max_calls`, `max_tokens` (in and out together) and `max_cost` (USD) are budgets, of which the most that an item may need
+    is set aside while it is under way: with a small one fewer items are, and it takes longer."""
+
     passages: int | None = Field(None, ge=0)
     questions: int | None = Field(None, ge=0)
     sources: list[str] = []
     max_calls: int | None = Field(None, ge=0)
+    max_tokens: int | None = Field(None, ge=0)
+    max_cost: float | None = Field(None, ge=0)
     max_answer_tokens: int = Field(512, ge=16)
     local_answer_tokens: int = Field(128, ge=16)
     temperature: float = Field(0.7, ge=0)
