@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,14 +51,17 @@ def test_a_plan_is_sentences_for_people(tmp_path, args):
     ]  # fmt: skip
     assert "27 documents" in text and "293 seeds" in text and "at most 16 calls" in text
     assert "about 93 MB to download" in text
-    assert "about 38" in text and "tokens in and" in text
+    passages = re.search(r"about (\d+) passages", text)
+    assert passages and 300 < int(passages.group(1)) < 450  # ingest leaves 377
     if args:
         assert "calls of large" in text and "the time is not measured" in text and "prices.yaml" in text
 
 
 def test_the_tokens_before_annotate_are_those_of_the_seeds_and_calls_not_the_cap(tmp_path):
     def finetune(*args: str) -> dict[str, object]:
-        return {e["step"]: e for e in json.loads(planned(tmp_path / "ws", "--json", *args).stdout)["plan"]}["finetune"]
+        quick = ("--set", "annotate.passages=0")  # else files are read to say what would be asked about them
+        plan = json.loads(planned(tmp_path / "ws", "--json", *quick, *args).stdout)["plan"]
+        return {e["step"]: e for e in plan}["finetune"]
 
     known = finetune()
     assert 120_000 < known["tokens"] < 250_000 and known["seconds"] > 60

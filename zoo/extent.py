@@ -13,7 +13,7 @@ from zoo.errors import ZooError
 from zoo.passages import BaseTokens, Block, Tokens, passages
 from zoo.reading.files import Found
 from zoo.reading.isolate import Confinement, Task, read_all
-from zoo.run import Run, threads
+from zoo.run import Run
 
 FILES, BYTES, PATIENCE_S = 12, 4 * 2**20, 20.0  # of the sample; a plan should take seconds
 CHARACTERS_PER_TOKEN = (
@@ -56,11 +56,12 @@ def extent_of(run: Run, tokens: Tokens) -> Extent:
         run.domain.name, tuple(str(p) for p in run.options.domain_path), min(settings.timeout_s, PATIENCE_S),
         settings.memory_mb, settings.max_expanded_mb,
     )  # fmt: skip
+    # One process reads them all: to start a second takes longer than its share.
     tasks = [Task(f.id, str(f.path), f.name, f.digest()) for f in chosen.values() if not f.unopened]
     documents: list[Document] = []
     found: list[Passage] = []
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])  # by kind: passages, bytes
-    for task, answer in sorted(read_all(tasks, limits, settings.workers or threads()), key=lambda done: done[0].id):
+    for task, answer in sorted(read_all(tasks, limits, 1), key=lambda done: done[0].id):
         file = chosen[task.id]
         counts[_kind(file)][1] += file.size
         if "rejected" in answer:
