@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.annotating import Annotator, Material, annotator_digest
-from zoo.artifact import RECORD
+from zoo.artifact import RECORD, canonical, digest_text
 from zoo.asking import Asked, Item, limits_of, usd
 from zoo.passages import Tokens
 from zoo.run import Run
@@ -174,12 +174,12 @@ def _time(run: Run, need: Need, past: Past) -> tuple[float, str]:
 # --- what an earlier run showed --------------------------------------------------------------------------------------
 
 
-def key_of(run: Run, annotators: dict[str, Annotator]) -> dict[str, Any]:
-    """What an earlier run must have had in common for its ratios to hold: the model, and the annotators with their
-    prompts."""
+def key_of(run: Run, annotators: dict[str, Annotator]) -> str:
+    """A digest of what an earlier run must have had in common for its ratios to hold: the model, and the annotators with
+    their prompts."""
     endpoint = chosen(run)
     made_by = {a.name: [a.version, annotator_digest(a.name, run.domain)] for a in annotators.values()}
-    return {"teacher": endpoint.model if endpoint else LOCAL, "annotators": made_by}
+    return digest_text(canonical({"teacher": endpoint.model if endpoint else LOCAL, "annotators": made_by}))[:16]
 
 
 def past_of(run: Run, annotators: dict[str, Annotator]) -> Past:
@@ -213,7 +213,7 @@ def _records(folder: Any) -> list[dict[str, Any]]:
     return sorted((r for r in found if "result" in r), key=lambda r: str(r.get("ended", "")), reverse=True)
 
 
-def compared(before: dict[str, Any], asked: Asked, price: Price | None, key: dict[str, Any]) -> dict[str, Any]:
+def compared(before: dict[str, Any], asked: Asked, price: Price | None, key: str) -> dict[str, Any]:
     """The estimate for the record: as it was, with `off`, the share by which each number was too high (+) or too low (-);
     None where there is nothing to compare, as for the time of a run that the cache answered in part."""
     spent = asked.ended.spent
