@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,13 +51,17 @@ def test_a_plan_is_sentences_for_people(tmp_path, args):
     ]  # fmt: skip
     assert "27 documents" in text and "293 seeds" in text and "at most 16 calls" in text
     assert "about 93 MB to download" in text
+    passages = re.search(r"about (\d+) passages", text)
+    assert passages and 300 < int(passages.group(1)) < 450  # ingest leaves 377
     if args:
-        assert "calls of large" in text and "and the time of annotate" in text and "at the endpoint's price" in text
+        assert "calls of large" in text and "the time is not measured" in text and "prices.yaml" in text
 
 
 def test_the_tokens_before_annotate_are_those_of_the_seeds_and_calls_not_the_cap(tmp_path):
     def finetune(*args: str) -> dict[str, object]:
-        return {e["step"]: e for e in json.loads(planned(tmp_path / "ws", "--json", *args).stdout)["plan"]}["finetune"]
+        quick = ("--set", "annotate.passages=0")  # else files are read to say what would be asked about them
+        plan = json.loads(planned(tmp_path / "ws", "--json", *quick, *args).stdout)["plan"]
+        return {e["step"]: e for e in plan}["finetune"]
 
     known = finetune()
     assert 120_000 < known["tokens"] < 250_000 and known["seconds"] > 60
@@ -76,14 +81,14 @@ def test_a_step_that_is_done_and_one_that_knows_nothing_are_said_in_a_line():
 
 def test_calls_are_a_usual_number_and_a_ceiling_where_they_differ():
     def said(calls: int, most: int | None) -> str:
-        tokens = {"in": 1000 * calls, "out": None if most is None else 100 * most}
-        counts = {"seeds": 2, "passages": 10, "sources": [], "questions": 0, "teacher": "large", "cost": None}
+        tokens = {"in": 1000 * calls, "out": 100 * calls}
+        counts = {"seeds": 2, "passages": 10, "sources": [], "questions": 0, "teacher": "large", "cost": 0.125}
         entry = {"step": "annotate", "cached": False, **counts, "calls": calls, "most_calls": most, "tokens": tokens}
         return next(sentences([entry]))
 
-    assert "about 20 calls of large (at most 60), about 20,000 tokens in and at most 6,000 out" in said(20, 60)
-    assert "at most 16 calls of large, about 16,000 tokens in and at most 1,600 out" in said(16, 16)
-    assert "about 20 calls of large, about 20,000 tokens in, at the endpoint's price" in said(20, None)
+    assert "about 20 calls of large (at most 60), about 20,000 tokens in and 2,000 out, about 0.12 USD" in said(20, 60)
+    assert "at most 16 calls of large, about 16,000 tokens in and 1,600 out" in said(16, 16)
+    assert "about 20 calls of large, about 20,000 tokens in and 2,000 out" in said(20, None)
 
 
 def test_times_are_rounded_to_what_a_reader_wants():

@@ -12,10 +12,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from zoo.api import Document, Example, Passage, Question, Rejected
 from zoo.config import AnnotateSettings
@@ -23,6 +24,9 @@ from zoo.errors import ZooError, unknown
 from zoo.library import Domain, digest_files, folder
 from zoo.prompting import split_response
 from zoo.teachers import Answer, Request
+from zoo.teachers.budget import NOTHING, UNLIMITED, Limits, Spend
+from zoo.teachers.metering import most, spent
+from zoo.teachers.prices import Price
 
 REPAIRS = 2  # further tries at JSON that cannot be read
 _FENCE = re.compile(r"```(?:json|JSON)?\s*\n?(.*?)```", re.S)
@@ -56,14 +60,16 @@ class Asks(Protocol):
 
 @dataclass
 class Ask:
-    """The teacher as an annotator sees it, for one item; `calls` counts what that item has cost, repairs included,
-    which is never more than `limit`."""
+    """The teacher as an annotator sees it, for one item; `spent` is what that item has cost, repairs included, which is
+    never more than `limit`: a call that might go over it is not made, and `short` then names which limit that was."""
 
     teacher: Asks
     max_tokens: int
     temperature: float
-    limit: int
-    calls: int = 0
+    limit: Limits = UNLIMITED
+    price: Price | None = None
+    spent: Spend = NOTHING
+    short: str | None = None
 
     async def text(self, prompt: str, *, sample: int = 0) -> str:
         """The answer to one user message. Raises Failed where it was cut off, refused or is empty."""
@@ -84,10 +90,18 @@ class Ask:
         raise Failed("malformed", text)
 
     async def _text(self, messages: tuple[dict[str, str], ...], schema: dict[str, Any] | None, sample: int) -> str:
-        if self.calls >= self.limit:
+        request = Request(messages, self.max_tokens, self.temperature, schema, sample)
+        needs = most(request, self.price)
+        if over := self.limit.over(self.spent.plus(needs)):
+            self.short = over[0]
             raise Failed("budget")
-        self.calls += 1
-        answer = await self.teacher.ask(Request(messages, self.max_tokens, self.temperature, schema, sample))
+        self.spent = self.spent.plus(needs)
+        cost = Spend(calls=1)  # of a call without an answer
+        try:
+            answer = await self.teacher.ask(request)
+            cost = spent(request, answer, self.price)
+        finally:
+            self.spent = self.spent.less(needs).plus(cost)
         if answer.finish in ("refused", "filtered"):
             raise Failed(answer.finish, answer.text)
         if answer.finish == "length":
@@ -97,8 +111,19 @@ class Ask:
         return answer.text
 
 
+@dataclass(frozen=True)
+class Usual:
+    """One call that an item usually needs."""
+
+    prompt: str
+    answer: str
+    schema: Mapping[str, Any] | None = None
+
+
 class Annotator(Protocol):
-    """`calls` is the most that `annotate` may ask for one item, which is how much of a budget is set aside for it.
+    """`calls` is the most that `annotate` may ask for one item, which is how much of a budget is set aside for it. `usual`
+    is what it asks where every answer can be used: each prompt with the JSON schema it is sent with, and an answer such
+    as it usually gets; nothing for an item that it turns down unasked. Plans and budgets in tokens are reckoned from it.
 
     `annotate` is given a `Material` or a `Question`, raises Failed or gives back a Rejected where nothing can be
     kept, and depends on nothing but its arguments. `version` is bumped whenever it would make something else of the
@@ -109,6 +134,8 @@ class Annotator(Protocol):
     version: str
 
     def calls(self, item: Material | Question, settings: AnnotateSettings) -> int: ...
+
+    def usual(self, item: Material | Question, domain: Domain, settings: AnnotateSettings) -> list[Usual]: ...
 
     async def annotate(
         self, item: Material | Question, ask: Ask, domain: Domain, settings: AnnotateSettings
@@ -136,8 +163,14 @@ def annotator_digest(name: str, domain: Domain) -> str:
 
 def render(template: str, **values: Any) -> str:
     """A prompt's Jinja over `values`; a name it uses and was not given is an error."""
+    return _compiled(template).render(**values).strip()
+
+
+@lru_cache(maxsize=64)
+def _compiled(template: str) -> Template:
+    """Compiling takes a millisecond, a hundred times what rendering does."""
     env = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
-    return env.from_string(template).render(**values).strip()
+    return env.from_string(template)
 
 
 def read_schema(path: Path) -> dict[str, Any]:

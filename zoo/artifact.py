@@ -81,15 +81,19 @@ def write_atomic(path: Path, data: str | bytes) -> None:
         os.fsync(f.fileno())
 
 
-def write_rows(path: Path, rows: Iterable[BaseModel | dict[str, Any]]) -> int:
-    """JSONL, one row a line, written whole or not at all; the number of rows."""
+def write_rows(path: Path, rows: Iterable[BaseModel | dict[str, Any] | bytes]) -> int:
+    """JSONL, one row a line, written whole or not at all; the number of rows. A row of bytes is a line already."""
     n = 0
     with _whole(path) as f:
         for row in rows:
-            text = row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False)
-            f.write(text.encode() + b"\n")
+            f.write(row if isinstance(row, bytes) else _line(row))
             n += 1
     return n
+
+
+def _line(row: BaseModel | dict[str, Any]) -> bytes:
+    text = row.model_dump_json() if isinstance(row, BaseModel) else json.dumps(row, ensure_ascii=False)
+    return text.encode() + b"\n"
 
 
 def read_rows(path: Path, row: type[R]) -> Iterator[R]:

@@ -146,14 +146,17 @@ class IngestSettings(Strict):
 
 class AnnotateSettings(Strict):
     """`concurrency` is how many items are under way at a time. With `batch` the teacher's batch endpoint answers, for less
-    money and within a day a round, and `batch_rows` is how many are under way, and the most requests in a batch. Of a
-    budget in calls the most that each item may need is set aside while it is under way: with `max_calls` fewer are under
-    way at a time than fit a batch, and it takes more rounds."""
+    money and within a day a round, and `batch_rows` is how many are under way, and the most requests in a batch.
+
+    `max_calls`, `max_tokens` (in and out together) and `max_cost` (USD) are budgets, of which the most that an item may
+    need is set aside while it is under way: with a small one fewer are, and it takes longer, or more batches."""
 
     passages: int | None = Field(None, ge=0)
     questions: int | None = Field(None, ge=0)
     sources: list[str] = []
     max_calls: int | None = Field(None, ge=0)
+    max_tokens: int | None = Field(None, ge=0)
+    max_cost: float | None = Field(None, ge=0)
     max_answer_tokens: int = Field(512, ge=16)
     local_answer_tokens: int = Field(128, ge=16)
     # What answers for a local teacher that is no GGUF file; it enters the fingerprint with the teacher it is of.

@@ -4,8 +4,10 @@ its sources."""
 from __future__ import annotations
 
 import random
+import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -32,7 +34,11 @@ class Corpus:
     def of(cls, ingest: Artifact) -> Corpus:
         return cls(ingest.rows("documents.jsonl", Document), ingest.rows("passages.jsonl", Passage))
 
-    def sample(self, most: int | None, seed: int) -> list[Material]:
+    def count(self, most: int | None) -> int:
+        """How many passages `sample` gives."""
+        return min(sum(map(len, self.passages.values())), sys.maxsize if most is None else most)
+
+    def sample(self, most: int | None, seed: int) -> Iterator[Material]:
         """Passages, one of each document in turn, so that a budget that ends early has seen all documents alike."""
         chance = random.Random(seed)
         queues = []
@@ -42,8 +48,8 @@ class Corpus:
             queues.append(passages)
         chance.shuffle(queues)
         turns = (q[turn] for turn in range(max(map(len, queues), default=0)) for q in queues if turn < len(q))
-        chosen = [p for p, _ in zip(turns, range(most), strict=False)] if most is not None else list(turns)
-        return [Material(p, self.documents[p.document], n) for n, p in enumerate(chosen)]
+        for n, passage in enumerate(islice(turns, most)):
+            yield Material(passage, self.documents[passage.document], n)
 
     def named(self, file: str) -> list[Document]:
         return [d for d in self.documents.values() if PurePosixPath(d.path).name == PurePosixPath(file).name]
@@ -108,14 +114,6 @@ def question_sources(run: Run) -> list[str]:
     """The question sources this run uses: those the request names, and those of the recipe, in the domain's order."""
     wanted = {*run.options.sources, *run.recipe.annotate.sources}
     return [s.id for s in run.domain.config.sources if s.kind == "questions" and s.id in wanted]
-
-
-def planned_passages(run: Run, ingest: Artifact | None) -> list[Material] | None:
-    """The passages the teacher would be given; None where ingest has yet to say which there are."""
-    settings = run.recipe.annotate
-    if "documents" not in run.domain.config.annotators or settings.passages == 0:
-        return []
-    return Corpus.of(ingest).sample(settings.passages, run.recipe.seed) if ingest else None
 
 
 def planned_questions(run: Run) -> list[Question] | None:

@@ -41,23 +41,24 @@ def _ingest(e: Entry) -> Iterator[str]:
 
 def _annotate(e: Entry) -> Iterator[str]:
     yield f"{e['seeds']:,} seeds"
-    yield "the passages that ingest will leave" if e["passages"] is None else f"{e['passages']:,} passages"
+    yield f"{'about ' if e.get('passages_are') == 'estimated' else ''}{e['passages']:,} passages"
     if e["sources"]:
         count = "the" if e["questions"] is None else f"{e['questions']:,}"
         yield f"{count} questions of {' and '.join(e['sources'])}"
     teacher = "the local teacher" if e["teacher"] == "local" else e["teacher"]
     if e["calls"] is None:
-        yield f"as many calls of {teacher} as they need (annotate.max_calls caps them)"
+        yield f"as many calls of {teacher} as they need (--max-calls, --max-tokens and --max-cost cap them)"
         return
     calls, most = f"{e['calls']:,} calls of {teacher}", e["most_calls"]
     if e["calls"] == most:
         yield f"at most {calls}"
     else:
         yield f"about {calls}" + (f" (at most {most:,})" if most is not None else "")
-    out = e["tokens"]["out"]
-    yield f"about {e['tokens']['in']:,} tokens in" + (f" and at most {out:,} out" if out is not None else "")
+    yield f"about {e['tokens']['in']:,} tokens in and {e['tokens']['out']:,} out"
     if e["cost"] is None:
-        yield "at the endpoint's price"
+        yield f"at a price that no list has (prices.yaml in the workspace can name that of {teacher})"
+    elif e["teacher"] != "local":
+        yield f"about {e['cost']:.2f} USD"
 
 
 def _tokens(e: Entry) -> Iterator[str]:

@@ -7,11 +7,13 @@ a model.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from zoo.annotating import REPAIRS, Ask, Material, read_schema, render
-from zoo.api import Example, Kind, Question, Rejected, Verdict
+from zoo.annotating import REPAIRS, Ask, Material, Usual, read_schema, render
+from zoo.api import Citation, Example, Kind, Question, Rejected, Verdict
 from zoo.config import AnnotateSettings
 from zoo.library import Domain
 
@@ -30,6 +32,28 @@ class GroundedQA:
     def calls(self, item: Material | Question, settings: AnnotateSettings) -> int:
         return 2 * (1 + REPAIRS)
 
+    def usual(self, item: Material | Question, domain: Domain, settings: AnnotateSettings) -> list[Usual]:
+        """Both calls, with a seed's question and answer in the teacher's place; none for a passage that is turned down."""
+        assert isinstance(item, Material)
+        try:
+            kind = kind_for(item, domain)
+        except Refused:
+            return []
+        shown = {"title": item.passage.title, "text": item.passage.text, "kind": kind}
+        seed = stand_in(item, kind, domain)
+        quotes = [c.quote for c in seed.citations]
+        others = [c for c in seed.choices if c != seed.answer] if kind == "choice" else []
+        written = {"question": seed.question, "quotes": quotes, "answer": seed.answer, "distractors": others}
+        solved = {"reasoning": seed.reasoning, "quotes": quotes, "answer": seed.answer}
+        choices = seed.choices if kind == "choice" else []
+        return [
+            Usual(render(domain.prompt(self.name, "write"), **shown), _json(written), _SCHEMA["write"]),
+            Usual(
+                render(domain.prompt(self.name, "solve"), **shown, question=seed.question, choices=choices),
+                _json(solved), _SCHEMA["solve"],
+            ),
+        ]  # fmt: skip
+
     async def annotate(
         self, item: Material | Question, ask: Ask, domain: Domain, settings: AnnotateSettings
     ) -> Example | Rejected:
@@ -46,8 +70,6 @@ class GroundedQA:
 
     async def _annotate(self, item: Material, ask: Ask, domain: Domain, seen: dict[str, object]) -> Example:
         passage, document = item.passage, item.document
-        if len(passage.text.split()) < FEWEST_WORDS:
-            raise Refused("passage_too_short")
         kind = kind_for(item, domain)
         shown = {"title": passage.title, "text": passage.text, "kind": kind}
         written = await ask.data(render(domain.prompt(self.name, "write"), **shown), _SCHEMA["write"])
@@ -81,12 +103,32 @@ class GroundedQA:
 
 
 def kind_for(item: Material, domain: Domain) -> Kind:
-    """The kind of question wanted from a passage; a number only where the passage has one."""
+    """The kind of question wanted from a passage; a number only where the passage has one. Raises Refused for a passage
+    that bears no question, and where the domain could check none."""
+    if len(item.passage.text.split()) < FEWEST_WORDS:
+        raise Refused("passage_too_short")
     kinds = [k for k in KINDS if k in domain.verifiers]
     if not kinds:
         raise Refused("domain_has_no_verifier")
     kind = kinds[item.number % len(kinds)]
     return "choice" if kind == "number" and "choice" in kinds and not re.search(r"\d", item.passage.text) else kind
+
+
+def stand_in(item: Material, kind: Kind, domain: Domain) -> Example:
+    """What might be asked about a passage: a seed of that kind, or of any; without seeds a row out of its own words."""
+    seeds = [s for s in domain.seeds if s.kind == kind and s.citations] or [s for s in domain.seeds if s.citations]
+    if seeds:
+        return seeds[item.number % len(seeds)]
+    words = item.passage.text.split()
+    return Example(
+        id="", kind=kind, question=" ".join(words[:16]), choices=[" ".join(words[n : n + 3]) for n in range(4)],
+        reasoning=" ".join(words[:48]), answer=" ".join(words[:3]), citations=[Citation(quote=" ".join(words[:20]))],
+        origin="document", source="", licence="",
+    )  # fmt: skip
+
+
+def _json(data: Mapping[str, object]) -> str:
+    return json.dumps(data, ensure_ascii=False)
 
 
 ANNOTATOR = GroundedQA()

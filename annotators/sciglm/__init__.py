@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from zoo.annotating import Ask, Failed, Material, render
+from zoo.annotating import Ask, Failed, Material, Usual, render
 from zoo.api import Example, Question, Rejected
 from zoo.config import AnnotateSettings
 from zoo.library import Domain
@@ -26,6 +26,24 @@ class SciGLM:
     def calls(self, item: Material | Question, settings: AnnotateSettings) -> int:
         return settings.attempts
 
+    def usual(self, item: Material | Question, domain: Domain, settings: AnnotateSettings) -> list[Usual]:
+        """One solution, with a seed's reasoning before the gold answer."""
+        assert isinstance(item, Question)
+        seeds = [s for s in domain.seeds if s.kind == item.kind and s.reasoning] or [
+            s for s in domain.seeds if s.reasoning
+        ]
+        steps = seeds[len(item.question) % len(seeds)].reasoning if seeds else item.question
+        return [Usual(self._prompt(item, domain), f"{steps}\nAnswer: {item.gold}")]
+
+    def _prompt(self, item: Question, domain: Domain) -> str:
+        return render(
+            domain.prompt(self.name, "solve"),
+            question=item.question,
+            context=item.context,
+            choices=item.choices,
+            kind=item.kind,
+        )
+
     async def annotate(
         self, item: Material | Question, ask: Ask, domain: Domain, settings: AnnotateSettings
     ) -> Example | Rejected:
@@ -33,13 +51,7 @@ class SciGLM:
         does. The row keeps the gold's own words as its answer; a rejected one tells how its last sample failed."""
         if not isinstance(item, Question):
             raise TypeError("sciglm solves questions, not passages")
-        prompt = render(
-            domain.prompt(self.name, "solve"),
-            question=item.question,
-            context=item.context,
-            choices=item.choices,
-            kind=item.kind,
-        )
+        prompt = self._prompt(item, domain)
         verifier = domain.verifiers[item.kind]
         reason, detail = "", {}
         for sample in range(settings.attempts):

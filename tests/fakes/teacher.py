@@ -28,6 +28,7 @@ class Reply:
     finish: str = "stop"
     refusal: str | None = None
     raw: str | None = None  # the body of a 200, instead of a completion
+    usage: tuple[int, int] = (10, 5)  # tokens in and out, as the server counts them
 
 
 Script = Callable[[dict[str, Any], int], Reply]
@@ -116,10 +117,11 @@ class ScriptedTeacher:
 
 def completion(body: dict[str, Any], reply: Reply) -> dict[str, Any]:
     message = {"role": "assistant", "content": reply.content, "refusal": reply.refusal}
+    tokens_in, tokens_out = reply.usage
     return {
         "id": "x", "object": "chat.completion", "created": 0, "model": body["model"],
         "choices": [{"index": 0, "message": message, "finish_reason": reply.finish}],
-        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+        "usage": {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out},
     }  # fmt: skip
 
 

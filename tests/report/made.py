@@ -106,7 +106,8 @@ class Made:
             Rejected(reason=reason, id="sample/<u>a</u>.md#1", detail=detail) for reason, n in REASONS.items() for _ in range(n)
         ])  # fmt: skip
         self.leave("annotate", {
-            "asked": 30, "kept": KEPT, "rejected": REASONS, "calls": 64, "cached": 4, "cost": None, "tokens": {"in": 9000, "out": 800},
+            "asked": 30, "kept": KEPT, "rejected": REASONS, "calls": 64, "cached": 4, "cost": 0.25,
+            "paid": 0.2, "estimate": {"calls": 60, "cost": 0.3}, "tokens": {"in": 9000, "out": 800},
             "by_origin": {"document": KEPT - 1, "person": 1}, "teacher": teacher.model, "stopped": "the budget was reached",
         })  # fmt: skip
 

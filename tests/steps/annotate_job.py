@@ -108,7 +108,7 @@ def job(root: Path, url: str | None, settings: AnnotateSettings, **options: Any)
         workspace=root, domain_path=(root / "pharmacy",), teacher_url=url, teacher_model="scripted", **options
     )
     run = Run(load_domain("pharmacy", (root / "pharmacy",)), recipe, given, Workspace(root / "workspace"))
-    run.__dict__["embedder"] = Weights("fake", root, "0", "CC0-1.0", "tests", None, False)
+    run.__dict__["embedder"] = run.__dict__["base"] = Weights("fake", root, "0", "CC0-1.0", "tests", None, False)
     return run
 
 

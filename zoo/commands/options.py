@@ -66,6 +66,17 @@ Batch = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the recipe: finetune.epochs=2.", metavar="KEY=VALUE")
 ]
+MaxCalls = Annotated[
+    int | None,
+    typer.Option("--max-calls", help="At most so many calls of the teacher (annotate.max_calls).", metavar="N"),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option("--max-tokens", help="At most so many of its tokens, in and out (annotate.max_tokens).", metavar="N"),
+]
+MaxCost = Annotated[
+    float | None, typer.Option("--max-cost", help="At most so many USD for it (annotate.max_cost).", metavar="X")
+]
 Until = Annotated[str | None, typer.Option("--until", help="Stop after this step (train alone).", metavar="STEP")]
 Plan = Annotated[bool, typer.Option("--plan", help="What would run and what it would spend; spends nothing.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Caches only: neither hub nor registry.")]
@@ -92,6 +103,12 @@ def pairs(values: list[str] | None, option: str) -> dict[str, Path]:
             raise RequestError(f"{option} {value!r} is not of the form ID=PATH.")
         out[name] = Path(path).expanduser()
     return out
+
+
+def budgets(calls: int | None, tokens: int | None, cost: float | None) -> tuple[str, ...]:
+    """The teacher's budgets as settings: what `--set` says of one comes before, and so counts less."""
+    given = {"max_calls": calls, "max_tokens": tokens, "max_cost": cost}
+    return tuple(f"annotate.{name}={value}" for name, value in given.items() if value is not None)
 
 
 def print_json(result: Any) -> None:

@@ -38,7 +38,8 @@ def _command(verb: str) -> Callable[..., None]:
     def command(
         domain: o.DomainName, recipe: o.RecipeName = None, corpus: o.Corpus = None, source: o.Sources = None,
         suite: o.Suites = None, suite_data: o.SuiteData = None, base: o.Base = None, teacher_url: o.TeacherUrl = None,
-        teacher_model: o.TeacherModel = None, batch: o.Batch = False, set_: o.Settings = None, until: o.Until = None,
+        teacher_model: o.TeacherModel = None, batch: o.Batch = False, max_calls: o.MaxCalls = None,
+        max_tokens: o.MaxTokens = None, max_cost: o.MaxCost = None, set_: o.Settings = None, until: o.Until = None,
         plan: o.Plan = False, offline: o.Offline = False, seed: o.Seed = None, workspace: o.WorkspacePath = None,
         domain_path: o.DomainPath = None, json: o.Json = False,
     ) -> None:  # fmt: skip
@@ -50,7 +51,8 @@ def _command(verb: str) -> Callable[..., None]:
             workspace=workspace_path(workspace), recipe=recipe, corpus=tuple(corpus or ()),
             sources=o.pairs(source, "--source"), suites=tuple(suite or ()), suite_data=o.pairs(suite_data, "--suite-data"),
             base=base, teacher_url=teacher_url, teacher_model=teacher_model,
-            settings=(*(set_ or ()), *(BATCH if batch else ())), seed=seed, offline=offline, domain_path=tuple(domain_path or ()),
+            settings=(*(set_ or ()), *(BATCH if batch else ()), *o.budgets(max_calls, max_tokens, max_cost)), seed=seed,
+            offline=offline, domain_path=tuple(domain_path or ()),
         )  # fmt: skip
         if verb == "evaluate" and names_release(domain):
             led(lambda: evaluate_release(domain, request, plan, json))

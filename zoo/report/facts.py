@@ -239,10 +239,15 @@ def _cost(name: str, step: StepOf) -> Cost:
         tokens = f"{tokens['in']:,} in, {tokens['out']:,} out"
     elif isinstance(tokens, int):
         tokens = f"{tokens:,} trained"
-    calls = f"{result['calls']:,} ({result['cached']:,} cached)" if "calls" in result else "–"
+    estimate = result.get("estimate", {})
+    calls = "–"
+    if "calls" in result:
+        expected = f", {estimate['calls']:,} estimated" if estimate else ""
+        calls = f"{result['calls']:,} ({result['cached']:,} cached{expected})"
     cost = "–"
     if "cost" in result:
-        cost = "not known" if result["cost"] is None else f"{result['cost']:,.2f}"
+        cost = "not known" if result["cost"] is None else f"{result['cost']:,.2f} USD"
+        cost += f" ({estimate['cost']:,.2f} estimated)" if estimate.get("cost") else ""
     return Cost(name, step.done.skipped, record["seconds"], record["peak_memory_mb"], tokens, calls, cost)
 
 

@@ -9,66 +9,37 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any
 
 from zoo import material
 from zoo.alike import duplicates
-from zoo.annotating import Annotator, Ask, Failed, Material, annotator_digest, load_annotator
-from zoo.api import Example, Question, Rejected, Teacher
+from zoo.annotating import Annotator, Material, annotator_digest, load_annotator
+from zoo.api import Example, Question, Rejected
 from zoo.artifact import Artifact, write_rows
+from zoo.asking import Asked, Item, Work, ask_all, usd
 from zoo.config import AnnotateSettings
-from zoo.console import Progress, progress, say
+from zoo.console import progress, say
 from zoo.errors import RequestError, ZooError
+from zoo.estimate import Sample, compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
+from zoo.extent import extent_of, tokens_of
 from zoo.library import digest_files
 from zoo.questions import check_sources, load_questions, suite_questions, telling_texts
 from zoo.run import Job, Run, Step
-from zoo.teachers import Unanswered
-from zoo.teachers.budget import Outcome, in_order
-from zoo.teachers.cache import Cache, CachedTeacher, Usage
-from zoo.teachers.chosen import (
-    LOCAL,
-    answer_tokens,
-    chosen,
-    identity_of_teacher,
-    local_name,
-    open_teacher,
-    require_teacher,
-)
+from zoo.teachers.chosen import chosen, identity_of_teacher, local_name, require_teacher
+from zoo.teachers.prices import FREE, Price, price_of, require_price
 
 VERSION = 4
-_SILENT = 8  # items in a row without any answer, after which the teacher is taken to be gone
-UNANSWERED = "unanswered"
-_START_S, _LOCAL_CALL_S = 5.0, 2.3  # the local teacher with 135M parameters on two CPU cores; for the plan only
-_PROMPT_TOKENS = 400  # what a prompt takes beside the passage: the plan's estimate, no limit
-_CALLS_A_PASSAGE, _CALLS_A_QUESTION = 2, 1  # where every answer can be used: write and solve, solve; for the plan only
-Item = Material | Question
-
-
-@dataclass
-class Work:
-    """The rows of one run as they come: what may be kept, in order, with the text that tells one question from
-    another."""
-
-    candidates: list[tuple[Example, str]] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    asked: int = 0
-    stopped: str | None = None
-
-    def add(self, row: Example | Rejected, key: str = "") -> None:
-        if isinstance(row, Rejected):
-            self.rejected.append(row)
-        else:
-            self.candidates.append((row, key or row.question))
 
 
 def check(run: Run) -> None:
     """Refuses what is known to be wrong before any work: the teacher's options, sources, annotators, verifiers, and
     packaged exams that cannot be kept apart from what trains."""
     require_teacher(run)
+    _price(run)
     annotators = _annotators(run)
     check_sources(run)
     for source_id in run.recipe.annotate.sources:
@@ -94,11 +65,25 @@ def _annotators(run: Run) -> dict[str, Annotator]:
     return {kind: load_annotator(names[kind]) for kind in ("documents", "questions") if kind in names}
 
 
+def _price(run: Run) -> Price | None:
+    """What the teacher costs; None where no price is known. Raises RequestError where a limit in money needs one."""
+    endpoint = chosen(run)
+    if endpoint is None:
+        return FREE
+    if run.recipe.annotate.max_cost is not None:
+        return require_price(endpoint.model, run.workspace)
+    return price_of(endpoint.model, run.workspace)
+
+
 def identity(run: Run) -> dict[str, Any]:
     annotators = _annotators(run).values()
     own = Path(__file__).resolve().parent.parent / "verifiers"
+    price = _price(run)
+    # With a limit in money the price decides how many items are asked about.
+    priced = {"price": price.identity()} if price and run.recipe.annotate.max_cost is not None else {}
     return {
         "teacher": identity_of_teacher(run),
+        **priced,
         "annotators": {a.name: [a.version, annotator_digest(a.name, run.domain)] for a in annotators},
         "verifiers": [digest_files(own, own.glob("*.py")), run.domain.code_digest, run.domain.config.verifiers],
         "seeds": run.domain.digest_of("seeds.jsonl"),
@@ -109,54 +94,64 @@ def identity(run: Run) -> dict[str, Any]:
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
-    """What the teacher would usually be asked, and at the most; answers that the cache holds already cost nothing."""
+    """What the teacher would usually be asked, and at the most; answers that the cache holds already cost nothing.
+    Before ingest has read the corpus, a few of its files are read for it."""
     settings: AnnotateSettings = run.recipe.annotate
-    passages, questions = material.planned_passages(run, inputs.get("ingest")), material.planned_questions(run)
-    count = settings.passages if passages is None else len(passages)
-    seeds = len(run.domain.seeds) if settings.seeds else 0
-    out: dict[str, Any] = {"seeds": seeds, "passages": count, "sources": material.question_sources(run)}
-    out["teacher"] = endpoint.model if (endpoint := chosen(run)) else local_name(run)
-    out["questions"] = None if questions is None else len(questions)
-    usual = most = None
-    if count is not None and questions is not None:
-        usual = _CALLS_A_PASSAGE * count + _CALLS_A_QUESTION * len(questions)
-    if passages is not None and questions is not None:
-        annotators = _annotators(run)
+    annotators, questions = _annotators(run), material.planned_questions(run)
+    tokens = tokens_of(run)
+    ingest, passages, count = inputs.get("ingest"), list[Material](), 0
+    if "documents" in annotators and settings.passages != 0:
+        if ingest:
+            passages = list(material.Corpus.of(ingest).sample(settings.passages, run.recipe.seed))
+            count = len(passages)
+        else:
+            extent = extent_of(run, tokens)
+            passages = list(material.Corpus(extent.documents, extent.passages).sample(None, run.recipe.seed))
+            count = min(extent.count, extent.count if settings.passages is None else settings.passages)
+    endpoint = chosen(run)
+    out: dict[str, Any] = {
+        "seeds": len(run.domain.seeds) if settings.seeds else 0, "passages": count, "sources": material.question_sources(run),
+        "teacher": endpoint.model if endpoint else local_name(run), "questions": None if questions is None else len(questions),
+        "calls": None, "most_calls": settings.max_calls, "cost": None,
+    }  # fmt: skip
+    if not ingest and count:
+        out["passages_are"] = "estimated"
+    if questions is None:
+        return out
+    if ingest or not count:
         most = sum(annotators["documents"].calls(p, settings) for p in passages)
         most += sum(annotators["questions"].calls(q, settings) for q in questions)
-    most = _least(most, settings.max_calls)
-    calls = _least(usual, most)
-    out["calls"], out["most_calls"] = calls, most
-    out["cost"] = None if endpoint else 0.0
-    if calls is not None:
-        out["tokens"] = {
-            "in": calls * (run.recipe.ingest.passage_tokens + _PROMPT_TOKENS),
-            "out": None if most is None else most * answer_tokens(run),
-        }
-    if calls is not None and local_name(run) == LOCAL:
-        out["seconds"] = round(_START_S + _LOCAL_CALL_S * calls)
-        out["note"] = "rough: as 135M parameters answer on 2 CPU cores"
-    return out
-
-
-def _least(*limits: int | None) -> int | None:
-    return min((n for n in limits if n is not None), default=None)
+        out["most_calls"] = min(most, most if settings.max_calls is None else settings.max_calls)
+    # Of a corpus not read yet the passages known stand for all of them.
+    items: list[Item] = [*questions, *islice(cycle(passages), count)]
+    found = estimate(run, Sample(items, len(items)), annotators, tokens, _price(run))
+    return out | {k: found[k] for k in ("calls", "tokens", "cost", "seconds", "note")}
 
 
 def run(job: Job) -> dict[str, Any]:
-    corpus = material.Corpus.of(job.inputs["ingest"])
-    work = Work()
-    if job.settings.seeds:
-        for row in material.seed_rows(job.domain, corpus):
-            work.add(row)
-    plain, asked, keys = _questions(job, work)
-    for question in plain:
-        work.add(material.labelled(question), keys[question.id])
-    passages = corpus.sample(job.settings.passages, job.run.recipe.seed) if "documents" in _annotators(job.run) else []
-    usage, model = asyncio.run(_ask_all(job, [*asked, *passages], keys, work))
-    examples = _without_duplicates(job, work)
-    about = {"passages": sum(map(len, corpus.passages.values())), "asked_passages": max(0, work.asked - len(asked))}
-    return _finish(job, work, examples, usage, {"teacher": model, **about})
+    corpus, annotators, price = material.Corpus.of(job.inputs["ingest"]), _annotators(job.run), _price(job.run)
+    settings: AnnotateSettings = job.settings
+    with Work(job.work) as work:
+        if settings.seeds:
+            for row in material.seed_rows(job.domain, corpus):
+                work.add(row)
+        plain, asked, keys = _questions(job, work)
+        for question in plain:
+            work.add(material.labelled(question), keys[question.id])
+
+        def items() -> Iterator[Item]:
+            yield from asked
+            if "documents" in annotators:
+                yield from corpus.sample(settings.passages, job.run.recipe.seed)
+
+        count = len(asked) + (corpus.count(settings.passages) if "documents" in annotators else 0)
+        before = estimate(job.run, Sample(items(), count), annotators, tokens_of(job.run), price)
+        done = asyncio.run(ask_all(job, annotators, items(), count, keys, work, price))
+        about = {
+            "teacher": done.model, "passages": corpus.count(None), "asked_passages": max(0, done.ended.begun - len(asked)),
+            "estimate": compared(before, done, price, key_of(job.run, annotators)),
+        }  # fmt: skip
+        return _finish(job, work, _repeated(job, work), done, price, about)
 
 
 def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], dict[str, str]]:
@@ -167,151 +162,71 @@ def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], di
     keys: dict[str, str] = {}
     for source_id in material.question_sources(job.run):
         found, bad = load_questions(job.run, source_id)
-        work.rejected += bad
+        for row in bad:
+            work.add(row)
         keys |= {q.id: text for q, text in zip(found, telling_texts(found), strict=True)}
         questions = material.sampled(found, job.settings.questions, job.run.recipe.seed, source_id)
         if job.domain.source(source_id).reasoning == "none":
             plain += questions
         else:
             asked += [q for q in questions if q.kind in job.domain.verifiers]
-            work.rejected += [
-                Rejected(reason="domain_has_no_verifier", id=q.id, detail={"kind": q.kind})
-                for q in questions
-                if q.kind not in job.domain.verifiers
-            ]
+            for q in questions:
+                if q.kind not in job.domain.verifiers:
+                    work.add(Rejected(reason="domain_has_no_verifier", id=q.id, detail={"kind": q.kind}))
     return plain, asked, keys
 
 
-@dataclass
-class _Desk:
-    """Asks the teacher about one item after the other, and notices when it no longer answers at all."""
-
-    job: Job
-    teacher: CachedTeacher
-    tokens: int
-    bar: Progress
-    annotators: dict[str, Annotator]
-    kept: int = 0
-    silent: int = 0
-    asked: int = 0  # items that cost a call: some are turned down before the teacher is asked
-    unanswered: int = 0
-    calls: int = 0  # of the budget, those that the cache answered included
-
-    def annotator(self, item: Item) -> Annotator:
-        return self.annotators["documents" if isinstance(item, Material) else "questions"]
-
-    def most(self, item: Item) -> int:
-        return self.annotator(item).calls(item, self.job.settings)
-
-    def gone(self, why: str) -> ZooError:
-        teacher = self.teacher.teacher
-        return ZooError(
-            f"The teacher {teacher.model} at {' and '.join(teacher.places)} does not answer: {why}; see that it runs and give the "
-            "same command again, which asks nothing twice."
-        )
-
-    async def work(self, item: Item, limit: int) -> Outcome[Example | Rejected]:
-        annotator = self.annotator(item)
-        ask = Ask(self.teacher, self.tokens, self.job.settings.temperature, limit)
-        try:
-            row = await annotator.annotate(item, ask, self.job.domain, self.job.settings)
-            self.silent = 0 if ask.calls else self.silent
-        except Failed as e:
-            row, self.silent = _failed(item, e.reason, text=e.text), 0
-        except Unanswered as e:
-            row = _failed(item, UNANSWERED, error=str(e))
-            self.silent, self.unanswered = self.silent + 1, self.unanswered + 1
-            # Of a batch all lines that failed come back at once, and a server that is gone ends the run by itself.
-            if self.silent >= _SILENT and not self.job.settings.batch:
-                raise self.gone(str(e)) from e
-        self.asked += bool(ask.calls)
-        if isinstance(row, Example):
-            self.kept += 1
-            credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
-            row = row.model_copy(update={"teacher": credit})
-        self.calls += ask.calls
-        self._advance()
-        return Outcome(row, ask.calls)
-
-    def _advance(self) -> None:
-        """The budget may well be spent before all items are asked about."""
-        most = self.job.settings.max_calls
-        of = f" of {most}" if most else ""
-        share = max((self.bar.done + 1) / (self.bar.total or 1), self.calls / most if most else 0.0)
-        self.bar.advance(note=f"{self.kept} passed the checks, {self.calls}{of} calls", share=min(share, 1.0))
-
-
-def _failed(item: Item, reason: str, **detail: str) -> Rejected:
-    if isinstance(item, Material):
-        return Rejected(reason=reason, id=item.passage.id, path=item.document.path, detail=detail)
-    return Rejected(reason=reason, id=item.id, detail=detail)
-
-
-async def _ask_all(job: Job, items: Sequence[Item], keys: dict[str, str], work: Work) -> tuple[Usage, str]:
-    """Asks about all items within the budget and adds their rows to `work` in the items' order."""
-    source = open_teacher(job.run)
-    teacher = CachedTeacher(source, Cache(job.run.workspace.answers), job.domain.name)
-    settings: AnnotateSettings = job.settings
-    try:
-        with progress("items annotated", len(items)) as bar:
-            desk = _Desk(job, teacher, source.answer_tokens, bar, _annotators(job.run))
-            rows = await in_order(items, desk.work, desk.most, settings.max_calls, settings.items_at_a_time)
-    finally:
-        await teacher.close()
-    if desk.unanswered and desk.unanswered == desk.asked:
-        error = next(r.detail["error"] for r in rows if isinstance(r, Rejected) and r.reason == UNANSWERED)
-        raise desk.gone(error)
-    for item, row in zip(items, rows, strict=False):
-        work.add(row, keys.get(item.id, "") if isinstance(item, Question) else "")
-    work.asked = len(rows)
-    if len(rows) < len(items):
-        work.stopped = f"the budget of {settings.max_calls} calls was reached after {len(rows)} of {len(items)} items"
-        say(f"  {work.stopped}")
-    return teacher.usage, source.model
-
-
-def _without_duplicates(job: Job, work: Work) -> list[Example]:
-    """The candidates that repeat neither an earlier one nor a suite's question; the others are rejected with what
-    they repeat."""
+def _repeated(job: Job, work: Work) -> dict[int, tuple[str, str]]:
+    """By their numbers the candidates that repeat an earlier one or a suite's question, with which of both and its text."""
     from zoo.embedding import load_embedder
 
+    work.candidates.sort(key=lambda c: c.number)
     if not work.candidates:
-        return []
+        return {}
     suites = suite_questions(job.run)
     with progress("questions compared", len(suites) + len(work.candidates)) as bar:
         embed = load_embedder(job.run.embedder.folder, bar.advance)
         bar.begin()
-        found = duplicates([key for _, key in work.candidates], suites, job.settings.duplicate, embed)
-    kept: list[Example] = []
-    for (example, _), same in zip(work.candidates, found, strict=True):
-        if same is None:
-            kept.append(example)
-        else:
-            reason = "duplicates_suite" if same[0] == "suite" else "duplicates_kept"
-            work.rejected.append(
-                Rejected(reason=reason, id=example.id, detail={"question": example.question, "of": same[1]})
-            )
-    return kept
+        found = duplicates([c.key for c in work.candidates], suites, job.settings.duplicate, embed)
+    return {c.number: same for c, same in zip(work.candidates, found, strict=True) if same is not None}
 
 
-def _finish(job: Job, work: Work, examples: list[Example], usage: Usage, more: dict[str, Any]) -> dict[str, Any]:
-    write_rows(job.folder / "examples.jsonl", examples)
-    write_rows(job.folder / "rejected.jsonl", work.rejected)
-    reasons = dict(Counter(r.reason for r in work.rejected).most_common())
-    if not examples:
+def _duplicates(work: Work, repeated: dict[int, tuple[str, str]]) -> Iterator[Rejected]:
+    for number, (what, text) in repeated.items():
+        row = Example.model_validate_json(work.examples.line(number))
+        reason = "duplicates_suite" if what == "suite" else "duplicates_kept"
+        work.reasons[reason] += 1
+        yield Rejected(reason=reason, id=row.id, detail={"question": row.question, "of": text})
+
+
+def _finish(
+    job: Job, work: Work, repeated: dict[int, tuple[str, str]], done: Asked, price: Price | None, more: dict[str, Any]
+) -> dict[str, Any]:
+    kept = [c for c in work.candidates if c.number not in repeated]
+    write_rows(job.folder / "examples.jsonl", (line for n, line in work.examples.lines() if n not in repeated))
+    rejected = (line for _, line in work.rejected.lines())
+    count = write_rows(job.folder / "rejected.jsonl", chain(rejected, _duplicates(work, repeated)))
+    reasons = dict(sorted(work.reasons.items(), key=lambda r: (-r[1], r[0])))
+    if not kept:
         took = ", ".join(f"{reason} {n}" for reason, n in reasons.items()) or "there was nothing to ask about"
         raise ZooError(f"annotate kept nothing ({took}); look at {job.folder / 'rejected.jsonl'}.")
+    spent = done.ended.spent
     result: dict[str, Any] = {
-        "asked": work.asked, "kept": len(examples), "rejected": reasons, "calls": usage.calls, "cached": usage.cached,
-        "cost": None if chosen(job.run) else 0.0,
-        "tokens": {"in": usage.tokens_in, "out": usage.tokens_out},
-        "by_origin": dict(Counter(e.origin for e in examples)),
-        "by_source": dict(Counter(e.source for e in examples)), **more,
+        "asked": done.ended.begun, "kept": len(kept), "rejected": reasons, "calls": spent.calls,
+        "cached": min(done.usage.cached, spent.calls),
+        "cost": usd(spent.cost) if price else None, "paid": usd(done.paid.cost) if price else None,
+        "tokens": {"in": spent.tokens_in, "out": spent.tokens_out},
+        "by_origin": dict(Counter(c.origin for c in kept)),
+        "by_source": dict(Counter(c.source for c in kept)), **more,
         "files": {n: f"{n}.jsonl" for n in ("examples", "rejected")},
     }  # fmt: skip
-    if work.stopped:
-        result["stopped"] = work.stopped
-    say(f"  {len(examples)} kept, {len(work.rejected)} rejected" + "".join(f"; {r} {n}" for r, n in reasons.items()))
+    if done.stopped:
+        result["stopped"] = done.stopped
+    say(f"  {len(kept)} kept, {count} rejected" + "".join(f"; {r} {n}" for r, n in reasons.items()))
+    if price and price.priced:
+        say(f"  {spent.calls:,} calls, {result['cost']:.2f} USD, of which {result['paid']:.2f} USD in this run")
+    if accuracy := said(more["estimate"]["off"]):
+        say(f"  {accuracy}")
     return result
 
 

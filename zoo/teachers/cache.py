@@ -13,6 +13,7 @@ from functools import lru_cache
 from zoo.artifact import canonical
 from zoo.teachers import Answer, Request, Teacher
 from zoo.teachers.batch import BatchTeacher
+from zoo.teachers.metering import Metered
 from zoo.teachers.store import Cache
 
 __all__ = ["Cache", "CachedTeacher", "Usage"]
@@ -59,8 +60,9 @@ class CachedTeacher:
         self._flying: dict[str, asyncio.Future[Answer]] = {}
         self._waits = _Waits(self.cache)
         self.cache.asks(self.teacher.model)
-        if isinstance(self.teacher, BatchTeacher):
-            self.teacher.store = self
+        source = self.teacher.teacher if isinstance(self.teacher, Metered) else self.teacher
+        if isinstance(source, BatchTeacher):
+            source.store = self
 
     def keys(self, request: Request) -> list[str]:
         """A key for each of the teacher's places, over the model, that place and everything in the request."""

@@ -1,0 +1,240 @@
+"""Asks the teacher about one item after the other, within the budgets, and collects the rows."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from zoo.annotating import Annotator, Ask, Failed, Material
+from zoo.api import Example, Question, Rejected, Teacher
+from zoo.config import AnnotateSettings
+from zoo.console import Progress, progress, say
+from zoo.errors import ZooError
+from zoo.run import Job
+from zoo.spill import Spill
+from zoo.teachers import Request, Unanswered
+from zoo.teachers.budget import NOTHING, PICO, Ended, Limits, Outcome, Spend, in_order
+from zoo.teachers.cache import Cache, CachedTeacher, Usage
+from zoo.teachers.chosen import open_teacher
+from zoo.teachers.metering import Metered, most_in
+from zoo.teachers.prices import Price
+
+SILENT = 8  # items in a row without any answer, after which the teacher is taken to be gone
+UNANSWERED = "unanswered"
+# What is written in one call may stand in the prompt of the next: few texts have more bytes a token. It only sizes what is
+# set aside for an item; each call is held to what it can truly take.
+_BYTES_A_TOKEN = 6
+Item = Material | Question
+Row = Example | Rejected
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Of a row that may be kept: its number, the text that tells its question from others, and where it is from."""
+
+    number: int
+    key: str
+    origin: str
+    source: str
+
+
+class Work:
+    """The rows of one run as they come, in files of the step's work folder: their numbers are the order in which they are
+    written in the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = ExitStack()
+        self.examples = self._files.enter_context(Spill(folder / "examples"))
+        self.rejected = self._files.enter_context(Spill(folder / "rejected"))
+        self.candidates: list[Candidate] = []
+        self.reasons: Counter[str] = Counter()
+        self.begun = 0  # numbers that were given to rows which need no teacher
+
+    def __enter__(self) -> Work:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    def add(self, row: Row, key: str = "") -> None:
+        """A row behind those that were added before."""
+        self.put(self.begun, row, key)
+        self.begun += 1
+
+    def put(self, number: int, row: Row, key: str = "") -> None:
+        if isinstance(row, Rejected):
+            self.rejected.put(number, row)
+            self.reasons[row.reason] += 1
+        else:
+            self.examples.put(number, row)
+            origin, source = sys.intern(row.origin), sys.intern(row.source)
+            self.candidates.append(Candidate(number, key or row.question, origin, source))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What asking about the items came to. `items` is how many there were; `ended` what those begun cost, whoever paid for
+    it, and `paid` what this run did, in `seconds`."""
+
+    items: int
+    model: str
+    ended: Ended
+    usage: Usage
+    paid: Spend
+    seconds: float
+    stopped: str | None
+
+
+@dataclass
+class _Desk:
+    """Asks the teacher about one item, and notices when it no longer answers at all."""
+
+    job: Job
+    teacher: CachedTeacher
+    tokens: int
+    price: Price | None
+    bar: Progress
+    annotators: dict[str, Annotator]
+    limits: Limits
+    keys: dict[str, str]
+    rows: Work
+    kept: int = 0
+    silent: int = 0
+    asked: int = 0  # items that cost a call: some are turned down before the teacher is asked
+    unanswered: int = 0
+    why: str = ""
+    spent: Spend = NOTHING  # of the budget, what the cache answered included
+
+    def annotator(self, item: Item) -> Annotator:
+        return self.annotators["documents" if isinstance(item, Material) else "questions"]
+
+    def most(self, item: Item) -> Spend:
+        """What is set aside for an item."""
+        annotator, settings = self.annotator(item), self.job.settings
+        calls = annotator.calls(item, settings)
+        if self.limits.tokens is None and self.limits.cost is None:
+            return Spend(calls)
+        usual = annotator.usual(item, self.job.domain, settings)
+        if not usual:
+            return Spend(calls)
+        longest = max(most_in(self._request(u.prompt, u.schema)) for u in usual)
+        tokens_in, tokens_out = calls * (longest + _BYTES_A_TOKEN * self.tokens), calls * self.tokens
+        return Spend(calls, tokens_in, tokens_out, self.price.most(tokens_in, tokens_out) if self.price else 0)
+
+    def _request(self, prompt: str, schema: Mapping[str, Any] | None) -> Request:
+        return Request(({"role": "user", "content": prompt},), self.tokens, schema=dict(schema) if schema else None)
+
+    def gone(self, why: str) -> ZooError:
+        teacher = self.teacher.teacher
+        return ZooError(
+            f"The teacher {teacher.model} at {' and '.join(teacher.places)} does not answer: {why}; see that it runs and give the "
+            "same command again, which asks nothing twice."
+        )
+
+    async def work(self, item: Item, limits: Limits, second: bool) -> Outcome[Row]:
+        annotator = self.annotator(item)
+        ask = Ask(self.teacher, self.tokens, self.job.settings.temperature, limits, self.price)
+        again = False
+        row: Row
+        try:
+            row = await annotator.annotate(item, ask, self.job.domain, self.job.settings)
+            self.silent = 0 if ask.spent.calls else self.silent
+        except Failed as e:
+            row, self.silent = _failed(item, e.reason, text=e.text), 0
+        except Unanswered as e:
+            row, again = _failed(item, UNANSWERED, error=str(e)), True
+            self.silent, self.why = self.silent + 1, str(e)
+            # Of a batch all lines that failed come back at once, and a server that is gone ends the run by itself.
+            if self.silent >= SILENT and not second and not self.job.settings.batch:
+                raise self.gone(str(e)) from e
+        if isinstance(row, Example):
+            credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
+            row = row.model_copy(update={"teacher": credit})
+        return Outcome(row, ask.spent, ask.short, again)
+
+    def done(self, number: int, item: Item, outcome: Outcome[Row]) -> None:
+        """Takes an item's row. The budget may well be spent before all items are asked about."""
+        self.rows.put(
+            self.rows.begun + number, outcome.row, self.keys.get(item.id, "") if isinstance(item, Question) else ""
+        )
+        self.asked += bool(outcome.spent.calls)
+        self.unanswered += outcome.again
+        self.kept += isinstance(outcome.row, Example)
+        self.spent = self.spent.plus(outcome.spent)
+        spent = {"calls": self.spent.calls, "tokens": self.spent.tokens, "cost": self.spent.cost}
+        shares = [spent[n] / most for n, most in self.limits._asdict().items() if most]
+        share = max((self.bar.done + 1) / (self.bar.total or 1), *shares, 0.0)
+        self.bar.advance(note=self._note(), share=min(share, 1.0))
+
+    def _note(self) -> str:
+        """For example: `12 passed the checks, 40 of 400 calls, 0.13 USD`."""
+        parts = [f"{self.kept} passed the checks", f"{self.spent.calls}{_of(self.limits.calls)} calls"]
+        if self.limits.tokens is not None:
+            parts.append(f"{self.spent.tokens:,}{_of(self.limits.tokens)} tokens")
+        if self.price and self.price.priced:
+            most = f" of {self.job.settings.max_cost:g}" if self.limits.cost is not None else ""
+            parts.append(f"{usd(self.spent.cost):.2f}{most} USD")
+        return ", ".join(parts)
+
+
+def _of(most: int | None) -> str:
+    return f" of {most:,}" if most is not None else ""
+
+
+def usd(cost: int) -> float:
+    """USD, of 1e-12 USD; to a millionth."""
+    return round(cost / PICO, 6)
+
+
+def _failed(item: Item, reason: str, **detail: str) -> Rejected:
+    if isinstance(item, Material):
+        return Rejected(reason=reason, id=item.passage.id, path=item.document.path, detail=detail)
+    return Rejected(reason=reason, id=item.id, detail=detail)
+
+
+def limits_of(settings: AnnotateSettings) -> Limits:
+    cost = settings.max_cost
+    return Limits(settings.max_calls, settings.max_tokens, None if cost is None else round(cost * PICO))
+
+
+async def ask_all(
+    job: Job,
+    annotators: dict[str, Annotator],
+    items: Iterable[Item],
+    count: int,
+    keys: dict[str, str],
+    work: Work,
+    price: Price | None,
+) -> Asked:
+    """Asks about the items, `count` in all, within the budgets, and puts their rows into `work`."""
+    settings: AnnotateSettings = job.settings
+    source = Metered(open_teacher(job.run), price)
+    teacher = CachedTeacher(source, Cache(job.run.workspace.answers), job.domain.name)
+    limits = limits_of(settings)
+    try:
+        with progress("items annotated", count) as bar:
+            desk = _Desk(job, teacher, source.answer_tokens, price, bar, annotators, limits, keys, work)
+            ended = await in_order(items, desk.work, desk.most, limits, settings.items_at_a_time, desk.done)
+    finally:
+        await teacher.close()
+    if desk.unanswered and desk.unanswered == desk.asked:
+        raise desk.gone(desk.why)
+    stopped = None
+    if ended.limit:
+        stopped = f"the budget of {_named(ended.limit, settings)} was reached after {ended.begun} of {count} items"
+        say(f"  {stopped}")
+    return Asked(count, source.model, ended, teacher.usage, source.paid, source.seconds, stopped)
+
+
+def _named(limit: str, settings: AnnotateSettings) -> str:
+    if limit == "cost":
+        return f"{settings.max_cost:g} USD"
+    return f"{settings.max_calls} calls" if limit == "calls" else f"{settings.max_tokens} tokens"
