@@ -91,7 +91,8 @@ class Ask:
 
     async def _text(self, messages: tuple[dict[str, str], ...], schema: dict[str, Any] | None, sample: int) -> str:
         request = Request(messages, self.max_tokens, self.temperature, schema, sample)
-        needs = most(request, self.price)
+        limited = self.limit.tokens is not None or self.limit.cost is not None
+        needs = most(request, self.price) if limited else Spend(calls=1)
         if over := self.limit.over(self.spent.plus(needs)):
             self.short = over[0]
             raise Failed("budget")

@@ -176,7 +176,7 @@ class _Desk:
 
     def _note(self) -> str:
         """For example: `12 passed the checks, 40 of 400 calls, 0.13 USD`."""
-        parts = [f"{self.kept} passed the checks", f"{self.spent.calls}{_of(self.limits.calls)} calls"]
+        parts = [f"{self.kept:,} passed the checks", f"{self.spent.calls:,}{_of(self.limits.calls)} calls"]
         if self.limits.tokens is not None:
             parts.append(f"{self.spent.tokens:,}{_of(self.limits.tokens)} tokens")
         if self.price and self.price.priced:

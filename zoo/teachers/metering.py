@@ -72,7 +72,8 @@ class Metered:
         self.paid = self.paid.plus(cost)
         if answer.text and not (answer.tokens_in and answer.tokens_out):
             self._say("counts no tokens: the most that its answers can have is counted instead")
-        if cost.tokens_in > most_in(request) or cost.tokens_out > request.max_tokens:
+        many = cost.tokens_in > sum(len(m["content"]) for m in request.messages)  # seldom: only then is it worth a look
+        if (many and cost.tokens_in > most_in(request)) or cost.tokens_out > request.max_tokens:
             self._say(
                 "counts more tokens than its requests can have: a budget in tokens or money may be exceeded by those"
             )
