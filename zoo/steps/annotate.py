@@ -61,7 +61,7 @@ def check(run: Run) -> None:
     """Refuses what is known to be wrong before any work: the teacher's options, sources, annotators, verifiers, and
     packaged exams that cannot be kept apart from what trains."""
     if chosen(run) is None and run.recipe.annotate.batch:
-        raise RequestError("--batch asks a provider's batch endpoint, and no endpoint is named; see --teacher-url.")
+        raise RequestError("--batch asks a provider's batch endpoint; name one server with --teacher-url.")
     annotators = _annotators(run)
     check_sources(run)
     for source_id in run.recipe.annotate.sources:
