@@ -41,12 +41,14 @@ def main(root: Path, url: str, concurrency: int, parts: bool, memory: bool) -> d
 def _watched(calls: int) -> dict[int, float]:
     """Fills with the memory held after every tenth of the calls."""
     held: dict[int, float] = {}
-    ask = CachedTeacher.ask
+    ask, done = CachedTeacher.ask, 0
 
     async def watched(self: CachedTeacher, request: Any) -> Any:
+        nonlocal done
         answer = await ask(self, request)
-        if self.usage.calls % (calls // 10) == 0:
-            held[self.usage.calls] = round(held_mb(), 1)
+        done += 1
+        if done % (calls // 10) == 0:
+            held[done] = round(held_mb(), 1)
         return answer
 
     CachedTeacher.ask = watched  # type: ignore[method-assign]

@@ -23,6 +23,11 @@ _FILES = (
     ("zoo/material.py", "corpus"), ("zoo/steps/annotate.py", "step"), ("zoo/artifact.py", "artifact"),
     ("zoo/run.py", "run"),
 )  # fmt: skip
+# What `annotate`'s `run` calls, by the names of those functions.
+_PHASES = {
+    "of": "corpus read", "seed_rows": "seeds", "_questions": "questions read", "sample": "passages chosen", "run": "asked",
+    "_without_duplicates": "duplicates found", "_finish": "rows written",
+}  # fmt: skip
 _ANNOTATING = {"render": "render", "read_json": "read_json", "_first_object": "read_json", "_checked": "read_json"}
 
 
@@ -45,14 +50,14 @@ class Sampled:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
     def _look(self, _: int, frame: FrameType | None) -> None:
-        part, phase, inner = "", "around the step", None
+        part, phase, inner = "", "around the step", ""
         while frame is not None:
             code = frame.f_code
             if code not in self._known:
                 self._known[code] = _part(code.co_filename, code.co_name)
             part = part or self._known[code]
             if code.co_name == "run" and code.co_filename.endswith("zoo/steps/annotate.py"):
-                phase = inner or "run"
+                phase = _PHASES.get(inner, inner)
             inner, frame = code.co_name, frame.f_back
         now = time.process_time()
         self.parts[part or "other"] += now - self._last

@@ -72,8 +72,9 @@ def plain(text: str) -> str:
     """Lower case, no accents, articles or outer punctuation, single spaces: what two texts that say the same have in
     common."""
     bare = _ARTICLE.sub("", text.translate(_DASHES).strip())
-    folded = "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))
-    words = re.sub(r"[^\w%.+/<>=°-]+", " ", folded.casefold())
+    if not bare.isascii():  # ASCII has no accents, and is most of what is compared
+        bare = "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))
+    words = re.sub(r"[^\w%.+/<>=°-]+", " ", bare.casefold())
     return " ".join(w for w in (w.strip(".-=") for w in words.split()) if w)
 
 
