@@ -12,7 +12,8 @@ from tests.fakes.teacher import Reply, ScriptedTeacher, serving
 from zoo.errors import ZooError
 from zoo.teachers import Answer, Request, Unanswered
 from zoo.teachers.chosen import Endpoint
-from zoo.teachers.endpoint import EndpointTeacher, address, retry_after
+from zoo.teachers.endpoint import EndpointTeacher, address
+from zoo.teachers.ratelimit import retry_after
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 
@@ -125,7 +126,7 @@ def test_what_a_server_does_not_know_is_found_out_once_and_left_out() -> None:
             await teacher.close()
 
         asyncio.run(run())
-        assert [e.reply.status for e in server.log] == [400, 400, 400, 200, 200, 200]
+        assert [e.reply.status for e in server.log] == [400, 400, 400, 400, 200, 200, 200]
 
 
 def test_a_schema_is_sent_and_finish_reasons_are_told_apart() -> None:

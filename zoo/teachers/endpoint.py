@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
 import time
-from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from zoo.errors import ZooError
-from zoo.teachers import Answer, Finish, Request, Unanswered
+from zoo.teachers import Answer, Request, Unanswered
 from zoo.teachers.chosen import Endpoint
+from zoo.teachers.pace import Pace, Turn
+from zoo.teachers.wire import Malformed, Wire, filtered, read
 
 if TYPE_CHECKING:
     from openai import APIStatusError
 
 OPENAI = "https://api.openai.com/v1"
-FIRST_WAIT_S, LONGEST_WAIT_S, LONGEST_RETRY_AFTER_S = 0.5, 30.0, 600.0
-# A parameter that a server may not know, and what it says then.
-_OPTIONAL = {
-    "response_format": re.compile(r"response_format|json_schema|guided|structured output", re.I),
-    "max_tokens": re.compile(r"max_completion_tokens"),
-    "temperature": re.compile(r"temperature.*(support|default)", re.I | re.S),
-}
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+PATIENCE_S = 900.0  # with a server that only ever answers that it is asked too often
+_SPENT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.I)
 
 
 def address(url: str | None) -> str:
@@ -34,130 +32,129 @@ def address(url: str | None) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path.rstrip('/')}"
 
 
-def retry_after(headers: Any) -> float | None:
-    """Seconds that a `Retry-After` header asks to wait, given in seconds or as a date; None without one that can be
-    read."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        date = parsedate_tz(value)
-        if date is None:
-            return None
-        seconds = mktime_tz(date) - time.time()
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S) if seconds == seconds else None
+class _Again(Exception):
+    """A try that failed and may be followed by another, after `wait` seconds or, where None, after one's own count.
+    `counts` is whether it uses up one of the retries."""
+
+    def __init__(self, why: str, wait: float | None = None, counts: bool = True) -> None:
+        super().__init__(why)
+        self.wait, self.counts = wait, counts
 
 
 class EndpointTeacher:
-    """Asks over HTTP. Each try has `timeout_s` seconds in all; 408, 409, 429, 5xx, timeouts and dropped connections
-    are tried `retries` times more, after the time the server asks for, else after twice as long each time."""
+    """Asks over HTTP, at the pace that the server keeps up with, of which `concurrency` is the ceiling. Each try has
+    `timeout_s` seconds in all. Timeouts, lost connections, 408, 409 and 5xx are tried `retries` times more, after the
+    time the server asks for, else after twice as long each time; 429 as long as the server answers others."""
 
     def __init__(
         self, endpoint: Endpoint, timeout_s: float, retries: int, concurrency: int, answer_tokens: int
     ) -> None:
-        from openai import AsyncOpenAI
+        import httpx2
+        from openai import AsyncOpenAI, DefaultAioHttpClient
 
         self.model = endpoint.model
         self.where = address(endpoint.url)
         self.places: tuple[str, ...] = (self.where,)
         self.answer_tokens = answer_tokens
+        self.pace = Pace(concurrency)
+        self.wire = Wire(endpoint.model)
         self._timeout_s, self._retries = timeout_s, retries
-        # An annotator may ask several things about one item at a time; the server sees no more of them than this.
-        self._slots = asyncio.Semaphore(concurrency)
-        # The retries are ours: the client's own would run inside one timeout, and a stuck try would use it up.
+        self._answered = time.monotonic()
+        # aiohttp takes half the processor time of the client's own transport. The retries are ours: the client's would
+        # run inside one timeout, and a stuck try would use it up.
         self._client = AsyncOpenAI(
-            base_url=endpoint.url or OPENAI, api_key=endpoint.key, max_retries=0, timeout=timeout_s
-        )
-        self._refused: set[str] = set()
+            base_url=endpoint.url or OPENAI, api_key=endpoint.key, max_retries=0, timeout=timeout_s,
+            http_client=DefaultAioHttpClient(limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None)),
+        )  # fmt: skip
+
+    @property
+    def load(self) -> float:
+        """The share of what the server is sent at a time that is under way or waiting."""
+        return self.pace.load
 
     async def close(self) -> None:
         await self._client.close()
 
     async def ask(self, request: Request) -> Answer:
-        """Raises `Unanswered` after the last retry or for a request the server will not take; ZooError where the key
-        or the model is refused, as no other request would fare better."""
-        from openai import APIConnectionError, APIResponseValidationError, APIStatusError
+        """Raises `Unanswered` after the last retry or for a request the server will not take; ZooError where the key,
+        the model or the account is refused, as no other request would fare better."""
+        from openai import APIStatusError
 
-        why, tries = "", 0
-        while tries <= self._retries:
-            wait = min(FIRST_WAIT_S * 2**tries, LONGEST_WAIT_S) * random.uniform(0.75, 1.0)
+        await self.wire.cleared(request)
+        form, tries, waits = None, 0, 0
+        while True:
+            body = self.wire.body(request, form)
             try:
-                async with self._slots, asyncio.timeout(self._timeout_s):
-                    return self._answer(await self._client.chat.completions.create(**self._body(request)))
+                answer = await self._try(body)
+                self.wire.answered(request, body)
+                return answer
             except APIStatusError as e:
-                if self._learned(e):
-                    continue
-                self._stop_if_hopeless(e)
-                why = f"status {e.status_code}: {_said(e)}"
-                if e.status_code not in (408, 409, 429) and e.status_code < 500:
-                    raise Unanswered(why) from e
-                asked = retry_after(e.response.headers)
-                wait = asked if asked is not None else wait
-            except TimeoutError:
-                why = f"no answer within {self._timeout_s:g} s"
-            except (APIConnectionError, APIResponseValidationError, _Malformed, ValueError) as e:
-                why = f"connection: {e.__cause__ or e}"
-            tries += 1
-            if tries <= self._retries:
-                await asyncio.sleep(wait)
-        raise Unanswered(f"{why} ({tries} tries)")
+                if self.wire.learned(e.status_code, _said(e), body):
+                    form = None
+                elif filtered(e.status_code, e.body):
+                    return Answer("", "filtered", place=self.where)
+                elif (form := self.wire.simpler(e.status_code, request, body)) is None:
+                    raise Unanswered(f"status {e.status_code}: {_said(e)}") from e
+            except _Again as e:
+                tries, waits = tries + e.counts, waits + 1
+                if tries > self._retries or time.monotonic() - self._answered > PATIENCE_S:
+                    raise Unanswered(f"{e} ({waits} tries)") from e
+                own = min(FIRST_WAIT_S * 2 ** min(waits - 1, 10), LONGEST_WAIT_S) * random.uniform(0.75, 1.0)
+                await asyncio.sleep(own if e.wait is None else e.wait)
 
-    def _answer(self, completion: Any) -> Answer:
-        choices = getattr(completion, "choices", None)
-        if not choices or choices[0].message is None:
-            raise _Malformed("the server's reply has no choices")
-        message = choices[0].message
-        finish: Finish = "stop"
-        if choices[0].finish_reason == "length":
-            finish = "length"
-        elif choices[0].finish_reason == "content_filter":
-            finish = "filtered"
-        elif message.refusal:
-            finish = "refused"
-        usage = completion.usage
-        tokens_in, tokens_out = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
-        return Answer(message.content or "", finish, tokens_in, tokens_out, place=self.where)
+    async def _try(self, body: dict[str, Any]) -> Answer:
+        """Raises `_Again`, ZooError, or the client's error for a status that another try would not change."""
+        import httpx2
+        from openai import APIConnectionError, APIStatusError
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": self.model, "messages": list(request.messages)}
-        body["max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"] = request.max_tokens
-        if "temperature" not in self._refused:
-            body["temperature"] = request.temperature
-        if request.schema is not None and "response_format" not in self._refused:
-            schema = {"name": "answer", "schema": request.schema, "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body
+        turn = await self.pace.begin()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                reply = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+            answer = read(json.loads(reply.content), self.where)
+        except APIStatusError as e:
+            raise self._again(e, turn) or e from e
+        except TimeoutError as e:
+            self.pace.overloaded(turn)
+            raise _Again(f"no answer within {self._timeout_s:g} s") from e
+        except (APIConnectionError, Malformed, ValueError) as e:
+            self.pace.overloaded(turn)
+            raise _Again(f"connection: {_innermost(e)}") from e
+        finally:
+            self.pace.end(turn)
+        self._answered = time.monotonic()
+        self.pace.answered(turn, reply.headers.items(), answer.tokens_in, answer.tokens_out)
+        return answer
 
-    def _learned(self, error: APIStatusError) -> bool:
-        """Whether the server has just refused a parameter that can be left out; from then on it is, for the whole
-        run."""
-        if error.status_code not in (400, 422):
-            return False
-        said = _said(error)
-        # Requests already under way come back with the same refusal: they go again too, each once, without it.
-        sent = error.request.content.decode("utf-8", "replace")
-        for name, pattern in _OPTIONAL.items():
-            if pattern.search(said) and f'"{name}":' in sent.replace(" ", ""):
-                self._refused.add(name)
-                return True
-        return False
+    def _again(self, error: APIStatusError, turn: Turn) -> _Again | None:
+        """Whether the same request may fare better later. Raises ZooError where no request can."""
+        status, said = error.status_code, _said(error)
+        if not filtered(status, error.body):
+            self._stop_if_hopeless(status, said, error.body)
+        if (status not in (408, 409, 429) and status < 500) or self.wire.blames(status, said):
+            return None
+        wait = self.pace.overloaded(turn, error.response.headers)
+        return _Again(f"status {status}: {said}", wait, counts=status != 429)
 
-    def _stop_if_hopeless(self, error: APIStatusError) -> None:
-        if error.status_code in (401, 403):
-            raise ZooError(
-                f"The teacher at {self.where} refused the key (status {error.status_code}); check OPENAI_API_KEY."
-            ) from None
-        if error.status_code == 404:
+    def _stop_if_hopeless(self, status: int, said: str, body: Any) -> None:
+        if status in (401, 403):
+            raise ZooError(f"The teacher at {self.where} refused the key (status {status}); check OPENAI_API_KEY.")
+        if status == 404 and not self.wire.blames(status, said):
             raise ZooError(
                 f"The teacher at {self.where} knows no model {self.model!r} (status 404); "
                 "check --teacher-model and --teacher-url."
-            ) from None
+            )
+        if status == 402 or (status in (400, 429) and _SPENT.search(json.dumps(body) if body else "")):
+            raise ZooError(
+                f"The teacher at {self.where} says that the account has nothing left to spend (status {status}: {said}); "
+                "fill it up and give the same command again, which asks nothing twice."
+            )
 
 
-class _Malformed(Exception):
-    """A 200 whose body is not a chat completion."""
+def _innermost(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _said(error: APIStatusError) -> str:

@@ -1,0 +1,137 @@
+"""What goes over the wire to an OpenAI-compatible server: requests with the parameters it knows, and its replies read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import Any
+
+from zoo.teachers import Answer, Finish, Request
+
+# A parameter that a server may not know, and what it says then.
+_OPTIONAL = {
+    "response_format": re.compile(r"response_format|json_schema|json_object|guided|structured output|grammar", re.I),
+    "max_tokens": re.compile(r"max_completion_tokens", re.I),
+    "temperature": re.compile(r"temperature.*(support|default|deprecat)", re.I | re.S),
+}
+_FILTERED = re.compile(r"content_filter|content_policy|content management policy|responsible ?ai", re.I)
+_FINISH: dict[str, Finish] = {"length": "length", "max_tokens": "length", "content_filter": "filtered"}
+FORMATS = ("json_schema", "json_object", "none")  # how JSON is asked for, the best first; `none` is by the prompt
+PROBE_S = 0.5
+
+
+class Malformed(Exception):
+    """A reply that is no chat completion."""
+
+
+class Wire:
+    """One server's and model's: what it lacks is found out once, by the first request that has it.
+
+    A request of a kind that the server has not answered yet goes alone, the others wait for it, PROBE_S seconds at the
+    most: a server that refuses a parameter does so at once, while an answer, or a stuck connection, may take long.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self._lacks: set[str] = set()
+        self._format = FORMATS[0]
+        self._proven: set[bool] = set()
+        self._probes: dict[bool, asyncio.Event] = {}
+
+    def body(self, request: Request, form: str | None = None) -> dict[str, Any]:
+        """The request as JSON. `form` is one of FORMATS, the best that is not known to be lacking unless it is named."""
+        messages = list(request.messages)
+        body: dict[str, Any] = {"model": self.model, "messages": messages}
+        body["max_completion_tokens" if "max_tokens" in self._lacks else "max_tokens"] = request.max_tokens
+        if "temperature" not in self._lacks:
+            body["temperature"] = request.temperature
+        if request.schema is None:
+            return body
+        form = form or self._format
+        if form == "json_schema":
+            schema = {"name": "answer", "schema": request.schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+            return body
+        if form == "json_object":
+            body["response_format"] = {"type": "json_object"}
+        told = f"Reply with one JSON object that follows this JSON schema:\n{json.dumps(request.schema, ensure_ascii=False)}"
+        body["messages"] = [*messages[:-1], {**messages[-1], "content": f"{messages[-1]['content']}\n\n{told}"}]
+        return body
+
+    async def cleared(self, request: Request) -> None:
+        """Returns at once where the server has answered a request of this kind, or this is the first one."""
+        kind = request.schema is not None
+        if kind in self._proven:
+            return
+        probe = self._probes.get(kind)
+        if probe is None:
+            self._probes[kind] = probe = asyncio.Event()
+            asyncio.get_running_loop().call_later(PROBE_S, probe.set)
+        else:
+            await probe.wait()
+
+    def answered(self, request: Request, sent: dict[str, Any]) -> None:
+        """The server has taken `sent`."""
+        kind = request.schema is not None
+        self._proven.add(kind)
+        if kind:
+            self._format = _form(sent)
+        if probe := self._probes.get(kind):
+            probe.set()
+
+    def blames(self, status: int, said: str) -> bool:
+        """Whether an error names a parameter that can be left out."""
+        if status in (400, 422):
+            return any(pattern.search(said) for pattern in _OPTIONAL.values())
+        return status in (404, 500, 501) and bool(_OPTIONAL["response_format"].search(said))
+
+    def learned(self, status: int, said: str, sent: dict[str, Any]) -> bool:
+        """Whether the server has just refused a parameter of `sent` that can be left out. From then on it is, also in
+        what was under way already and comes back with the same refusal."""
+        if not self.blames(status, said):
+            return False
+        for name, pattern in _OPTIONAL.items():
+            if name not in sent or not pattern.search(said):
+                continue
+            if name != "response_format":
+                self._lacks.add(name)
+            elif FORMATS.index(_form(sent)) >= FORMATS.index(self._format):
+                self._format = _next(_form(sent))
+            return True
+        return False
+
+    def simpler(self, status: int, request: Request, sent: dict[str, Any]) -> str | None:
+        """The next way to ask for JSON, where a server that has never given JSON in this way refuses `sent` without
+        saying why; None where there is none."""
+        unsure = request.schema is not None and True not in self._proven
+        return _next(_form(sent)) if unsure and status in (400, 422, 501) and _form(sent) != FORMATS[-1] else None
+
+
+def filtered(status: int, body: Any) -> bool:
+    """Whether an error says that the provider's filter took the request."""
+    return status in (400, 403) and bool(_FILTERED.search(json.dumps(body) if body else ""))
+
+
+def read(completion: Any, place: str) -> Answer:
+    """A chat completion's first choice. Raises Malformed where it has none."""
+    try:
+        choice = completion["choices"][0]
+        message = choice["message"]
+        content, usage = message.get("content"), completion.get("usage") or {}
+        text = content if isinstance(content, str) else "".join(p.get("text") or "" for p in content or [])
+        reused = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+        finish: Finish = _FINISH.get(choice.get("finish_reason") or "", "refused" if message.get("refusal") else "stop")
+        tokens_in, tokens_out = (int(usage.get(n) or 0) for n in ("prompt_tokens", "completion_tokens"))
+        text = text or message.get("refusal") or ""
+        return Answer(text, finish, tokens_in, tokens_out, int(reused or 0), place=place)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
+        raise Malformed(f"the server's reply is no chat completion ({type(e).__name__}: {e})") from e
+
+
+def _form(sent: dict[str, Any]) -> str:
+    return str(sent["response_format"]["type"]) if "response_format" in sent else FORMATS[-1]
+
+
+def _next(form: str) -> str:
+    return FORMATS[FORMATS.index(form) + 1]
