@@ -27,6 +27,7 @@ class Reply:
     drop: bool = False
     finish: str = "stop"
     refusal: str | None = None
+    raw: str | None = None  # the body of a 200, instead of a completion
 
 
 Script = Callable[[dict[str, Any], int], Reply]
@@ -62,6 +63,7 @@ class ScriptedTeacher:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an acknowledgement
 
             def do_POST(self) -> None:
                 outer.answer(self)
@@ -95,6 +97,7 @@ class ScriptedTeacher:
         data = json.dumps(
             _completion(entry.body, reply) if reply.status == 200 else {"error": {"message": reply.error}}
         )
+        data = data if reply.raw is None else reply.raw
         http.send_response(reply.status)
         for name, value in reply.headers.items():
             http.send_header(name, value)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.teacher import Reply, ScriptedTeacher, serving
 from zoo.errors import ZooError
-from zoo.teachers import Answer, Request, Unanswered
+from zoo.teachers import Answer, Request, Unanswered, endpoint
 from zoo.teachers.chosen import Endpoint
 from zoo.teachers.endpoint import EndpointTeacher, address
 from zoo.teachers.ratelimit import retry_after
@@ -41,7 +41,8 @@ def once(reply: Reply) -> Callable[[dict[str, Any], int], Reply]:
     "first",
     [
         Reply(status=429), Reply(status=500), Reply(status=503), Reply(status=408), Reply(drop=True),
-        Reply("x", delay=1.5), Reply(status=429, headers={"retry-after": "0.2"}),
+        Reply("x", delay=1.5), Reply(status=429, headers={"retry-after": "0.2"}), Reply(raw="<html>busy</html>"),
+        Reply(raw="{}"), Reply(raw='{"choices": []}'), Reply(raw="[1]"), Reply(raw='{"error": {"message": "loading"}}'),
     ],
 )  # fmt: skip
 def test_a_passing_trouble_is_tried_again(first: Reply) -> None:
@@ -61,22 +62,22 @@ def test_retry_after_is_kept_to() -> None:
 
 def test_a_stuck_connection_stalls_nobody_else() -> None:
     def script(body: dict[str, Any], before: int) -> Reply:
-        return Reply("late", delay=3) if body["messages"][0]["content"] == "stuck" else Reply("good")
+        return Reply("late", delay=4) if body["messages"][0]["content"] == "stuck" else Reply("good")
 
     with serving(script) as server:
 
         async def run() -> tuple[float, str]:
-            teacher = EndpointTeacher(Endpoint(server.url, "m", "k"), 1.0, 0, 2, 32)
+            teacher = EndpointTeacher(Endpoint(server.url, "m", "k"), 2.5, 0, 2, 32)
             began = time.monotonic()
             stuck = asyncio.ensure_future(teacher.ask(request("stuck")))
             await asyncio.gather(*(teacher.ask(request(str(n))) for n in range(6)))
             others = time.monotonic() - began
-            with pytest.raises(Unanswered, match="no answer within 1 s"):
+            with pytest.raises(Unanswered, match=r"no answer within 2\.5 s"):
                 await stuck
             await teacher.close()
             return others, ""
 
-        assert asyncio.run(run())[0] < 0.9
+        assert asyncio.run(run())[0] < 2
 
 
 def test_the_server_never_has_more_to_do_than_was_allowed() -> None:
@@ -107,28 +108,6 @@ def test_what_no_request_can_pass_stops_everything(status: int) -> None:
     assert "sk-1" not in str(caught.value) and len(server.log) == 1
 
 
-def test_what_a_server_does_not_know_is_found_out_once_and_left_out() -> None:
-    def script(body: dict[str, Any], before: int) -> Reply:
-        if "response_format" in body:
-            return Reply(status=400, error="response_format is not supported by this model")
-        if "max_tokens" in body:
-            return Reply(status=400, error="Unsupported parameter: 'max_tokens'; use 'max_completion_tokens' instead.")
-        if "temperature" in body:
-            return Reply(status=400, error="'temperature' does not support 0.0, only the default (1) is supported.")
-        return Reply("good")
-
-    with serving(script) as server:
-
-        async def run() -> None:
-            teacher = EndpointTeacher(Endpoint(server.url, "m", "k"), 1.0, 0, 4, 32)
-            for n in range(3):
-                assert (await teacher.ask(request(str(n), schema=SCHEMA))).text == "good"
-            await teacher.close()
-
-        asyncio.run(run())
-        assert [e.reply.status for e in server.log] == [400, 400, 400, 400, 200, 200, 200]
-
-
 def test_a_schema_is_sent_and_finish_reasons_are_told_apart() -> None:
     replies = {
         "cut": Reply("half", finish="length"),
@@ -140,6 +119,58 @@ def test_a_schema_is_sent_and_finish_reasons_are_told_apart() -> None:
     assert [a.finish for a in answers] == ["length", "refused", "filtered"]
     assert server.log[0].body["response_format"]["json_schema"]["schema"] == SCHEMA
     assert json.dumps(server.log[0].body["max_tokens"]) == "32"
+
+
+def test_a_server_that_is_asked_too_often_is_asked_again_until_it_answers() -> None:
+    times: list[float] = []
+
+    def script(body: dict[str, Any], before: int) -> Reply:
+        times.append(time.monotonic())
+        crowd = sum(t > time.monotonic() - 0.3 for t in times)
+        return Reply(status=429) if crowd > 5 else Reply("good")
+
+    with serving(script) as server:
+        answers = ask(server, *(request(str(n)) for n in range(12)), retries=0)
+    assert [a.text for a in answers] == ["good"] * 12 and any(e.reply.status == 429 for e in server.log)
+
+
+def test_one_that_only_ever_says_so_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "PATIENCE_S", 1.0)
+    with serving(lambda b, n: Reply(status=429, error="slow down")) as server:
+        with pytest.raises(Unanswered, match="status 429: slow down"):
+            ask(server, request(), retries=0)
+        assert len(server.log) > 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=429, error="You exceeded your current quota, please check your plan."), Reply(status=402),
+        Reply(status=400, error="Your credit balance is too low"),
+    ],
+)  # fmt: skip
+def test_an_account_with_nothing_left_stops_everything(reply: Reply) -> None:
+    with serving(lambda b, n: reply) as server, pytest.raises(ZooError, match="nothing left to spend"):
+        ask(server, request())
+    assert len(server.log) == 1
+
+
+def test_what_the_providers_filter_took_is_an_answer_of_its_own() -> None:
+    said = "The response was filtered due to the prompt triggering the content management policy."
+    with serving(lambda b, n: Reply(status=400, error=said)) as server:
+        (answer,) = ask(server, request(schema=SCHEMA))
+    assert (answer.text, answer.finish, len(server.log)) == ("", "filtered", 1)
+
+
+def test_what_the_headers_allow_is_kept_to() -> None:
+    def script(body: dict[str, Any], before: int) -> Reply:
+        left = max(0, 2 - len(server.log))
+        return Reply("good", headers={"x-ratelimit-remaining-requests": str(left), "x-ratelimit-reset-requests": "1s"})
+
+    with serving(script) as server:
+        ask(server, *(request(str(n)) for n in range(5)), timeout_s=5)
+        at = sorted(e.at for e in server.log)
+    assert at[2] - at[0] < 0.9 and at[3] - at[2] >= 0.95
 
 
 def test_an_address_holds_no_secret() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -16,6 +18,7 @@ GROWTH, PROBE = 4.0, 1.25
 ROOM = 1.25  # above the knee, so that the server's queue is never empty
 FEWER, SLOWER = 0.6, 0.8
 PROBE_WAVES = 8
+STUCK_TIMES, STUCK_S = 5.0, 1.0  # a request under way for longer than both leaves its place to another
 
 
 class Level(NamedTuple):
@@ -35,10 +38,10 @@ class Level(NamedTuple):
 class Turn:
     """One request under way: its number, and when and at which level it began."""
 
-    __slots__ = ("began", "level", "number")
+    __slots__ = ("began", "level", "number", "stuck")
 
     def __init__(self, number: int, level: int) -> None:
-        self.number, self.level, self.began = number, level, time.monotonic()
+        self.number, self.level, self.began, self.stuck = number, level, time.monotonic(), False
 
 
 class Pace:
@@ -53,13 +56,15 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.in_flight = 0
+        self._flying: dict[int, Turn] = {}
+        self._stuck = 0  # of those, the first so many
         self._limit = float(min(FIRST, most))
         self._waiting: deque[asyncio.Future[Turn]] = deque()
         self._number = self._level = self._wave = 0
         self._growing, self._wanted = True, False
         self._count, self._sum, self._written = 0, 0.0, 0
         self._before: Level | None = None  # the level that stands
+        self._latest: float | None = None  # seconds that the last answer took
         self._goal = float(most)
         self._resume = 0.0
         self._left: dict[str, float] = {}
@@ -76,6 +81,11 @@ class Pace:
     def load(self) -> float:
         """The share of the limit that is in flight or waiting; 1 and more where a further request would wait."""
         return (self.in_flight + len(self._waiting)) / self.limit
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way, without those that seem to be stuck."""
+        return len(self._flying) - self._stuck
 
     async def begin(self) -> Turn:
         """Waits for room, in the order of asking."""
@@ -94,15 +104,16 @@ class Pace:
             raise
 
     def _take(self) -> Turn:
-        self.in_flight += 1
         self._number += 1
         for of in self._left:
             self._left[of] -= self._tokens if of == "tokens" else 1
-        return Turn(self._number, self._level)
+        turn = self._flying[self._number] = Turn(self._number, self._level)
+        return turn
 
     def end(self, turn: Turn) -> None:
         """Whatever became of the request, its place is free."""
-        self.in_flight -= 1
+        del self._flying[turn.number]
+        self._stuck -= turn.stuck
         self._admit()
 
     def answered(
@@ -112,7 +123,7 @@ class Pace:
         tokens = tokens_in + tokens_out
         self._tokens = tokens if not self._tokens else 0.9 * self._tokens + 0.1 * tokens
         self._heed(turn, headers)
-        took = time.monotonic() - turn.began
+        took = self._latest = time.monotonic() - turn.began
         if self._level == 0 and self._before is None:
             # Nothing was before it in the server's queue, as if it had been alone.
             self._before = Level(1.0, took, took / max(tokens_out, 1))
@@ -205,9 +216,21 @@ class Pace:
         self._resume = max(self._resume, time.monotonic() + seconds)
 
     def _has_room(self) -> bool:
-        if self.in_flight >= self.limit:
-            return False
-        return self._resume_at() <= 0
+        return len(self._flying) < self.most and self._free_at() <= 0 and self._resume_at() <= 0
+
+    def _free_at(self) -> float:
+        """Seconds until a place is free though nobody ends: when the eldest request under way will count as stuck."""
+        while self.in_flight >= self.limit:
+            eldest = next(itertools.islice(self._flying.values(), self._stuck, None))
+            usual = self._before.latency if self._before else self._latest
+            if usual is None:
+                return math.inf
+            wait = eldest.began + max(STUCK_TIMES * usual, STUCK_S) - time.monotonic()
+            if wait > 0:
+                return wait
+            eldest.stuck = True
+            self._stuck += 1
+        return 0.0
 
     def _resume_at(self) -> float:
         """Seconds until the server is to be asked again; 0 or less where it may be now."""
@@ -225,7 +248,13 @@ class Pace:
             future = self._waiting.popleft()
             if not future.done():
                 future.set_result(self._take())
-        if self._waiting and self.in_flight < self.limit and (wait := self._resume_at()) > 0:
-            if self._timer:
-                self._timer.cancel()
-            self._timer = asyncio.get_running_loop().call_later(wait, self._admit)
+        if self._waiting and len(self._flying) < self.most:
+            self._look_again(max(self._free_at(), self._resume_at()))
+
+    def _look_again(self, wait: float) -> None:
+        loop = asyncio.get_running_loop()
+        if math.isinf(wait) or (self._timer and loop.time() < self._timer.when() <= loop.time() + wait):
+            return
+        if self._timer:
+            self._timer.cancel()
+        self._timer = loop.call_later(wait, self._admit)
