@@ -50,7 +50,7 @@ def _normal(text: str, joined: bool, spaced: bool) -> tuple[str, list[int]]:
     at a line's end divides a word and goes; without, it is the word's own and stays. Spaces are one, or none at all."""
     out: list[str] = []
     places: list[int] = []
-    breaks = {m.start(): m.end() for m in _BREAK.finditer(text)}
+    breaks = {m.start(): m.end() for m in _BREAK.finditer(text)} if "\n" in text else {}
     as_it_stands = _AS_IT_STANDS[spaced]
     i = 0
     while i < len(text):

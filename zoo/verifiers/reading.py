@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from zoo.api import Example, Question
 from zoo.prompting import split_response
@@ -68,6 +69,7 @@ def final(text: str) -> tuple[str, bool]:
     return text, False
 
 
+@lru_cache(maxsize=512)  # checks and verifiers compare an item's options several times over
 def plain(text: str) -> str:
     """Lower case, no accents, articles or outer punctuation, single spaces: what two texts that say the same have in
     common."""
