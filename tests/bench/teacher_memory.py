@@ -1,7 +1,7 @@
 """Whether memory stays flat: what the process holds at every tenth of 100,000 prompts through our engine, from a server
 that answers at once.
 
-    python -m tests.bench.teacher_memory [--calls 100000] [--concurrency 96] [--limit 8] [--step]
+    python -m tests.bench.teacher_memory [--calls 100000] [--limit 8] [--step]
 
 With `--step` the same of the step `annotate` over a corpus of half as many passages, which is shown and not judged: the
 step holds the corpus and the rows it keeps. Exits 1 where the engine holds over `--limit` MB more at the end than after a
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.bench.engine import Prompts, annotate, ask_all, corpus, serving
 from tests.bench.sampled import held_mb
+from zoo.config import AnnotateSettings
 
 
 def engine(folder: Path, calls: int, concurrency: int) -> float:
@@ -48,7 +49,7 @@ def step(folder: Path, calls: int, concurrency: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=100_000)
-    parser.add_argument("--concurrency", type=int, default=96)
+    parser.add_argument("--concurrency", type=int, default=AnnotateSettings().concurrency)
     parser.add_argument("--limit", type=float, default=8.0)
     parser.add_argument("--step", action="store_true")
     given = parser.parse_args()

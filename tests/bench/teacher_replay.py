@@ -1,7 +1,7 @@
 """How long answered calls take again: 10,000 of them from the cache through our engine, and the step `annotate` over as many,
 as a whole process, with where its CPU goes.
 
-    python -m tests.bench.teacher_replay [--calls 10000] [--concurrency 16] [--limit 10]
+    python -m tests.bench.teacher_replay [--calls 10000] [--limit 10]
 
 The server that gave the answers is gone when they are replayed. Exits 1 where the engine needs more than `--limit`
 seconds, or the step's rows differ from those of the first run.
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from tests.bench.engine import Prompts, annotate, ask_all, corpus, serving
+from zoo.config import AnnotateSettings
 
 
 def engine(folder: Path, calls: int, concurrency: int) -> float:
@@ -60,7 +61,7 @@ def _rows(place: Path) -> dict[str, bytes]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=10_000)
-    parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--concurrency", type=int, default=AnnotateSettings().concurrency)
     parser.add_argument("--limit", type=float, default=10.0)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
-"""How much of a server's capacity is used: by a plain openai client with so many requests in flight, by our engine, and by
-the step `annotate` as a whole process; the same prompts of about 1,000 characters, a server of its own for each.
+"""How much of a server's capacity is used: by a plain openai client with `--peer` requests in flight, by our engine, and by
+the step `annotate` as a whole process, both finding their own pace. Passages of 1,000 characters; a new server for each.
 
-    python -m tests.bench.teacher_speed [--delay 0.2] [--slots 64] [--calls 5000] [--concurrency 96] [--times 3]
+    python -m tests.bench.teacher_speed [--delay 0.2] [--slots 64] [--calls 5000] [--peer 96] [--times 3]
 
 Rates are the server's: from the first request that it gets to its last answer. Of `--times` tries the best stands. With
 `--parts`, one more run of the engine and of the step says where their CPU goes. Exits 1 where the engine uses less of the
@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.bench.engine import TEMPERATURE, TOKENS, annotate, ask_all, corpus, passage, serving
 from tests.bench.sampled import Sampled
+from zoo.config import AnnotateSettings
 
 
 def plain(url: str, prompts: Sequence[str], concurrency: int) -> None:
@@ -53,7 +54,7 @@ class Contest:
 
     def plain(self, url: str, folder: Path) -> float:
         began = time.process_time()
-        plain(url, self.prompts, self.given.concurrency)
+        plain(url, self.prompts, self.given.peer)
         return time.process_time() - began
 
     def engine(self, url: str, folder: Path) -> float:
@@ -100,7 +101,8 @@ def main() -> int:
     parser.add_argument("--delay", type=float, default=0.2)
     parser.add_argument("--slots", type=int, default=64)
     parser.add_argument("--calls", type=int, default=5000)
-    parser.add_argument("--concurrency", type=int, default=96)
+    parser.add_argument("--peer", type=int, default=96)
+    parser.add_argument("--concurrency", type=int, default=AnnotateSettings().concurrency)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--least", type=float)
     parser.add_argument("--only", choices=("plain", "engine", "step"), action="append")
