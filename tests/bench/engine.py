@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -120,7 +119,7 @@ def annotate(root: Path, url: str, concurrency: int, *more: str) -> dict[str, An
     """The step over the corpus in `root`, a whole process: what it printed (see `annotate_run`), and its seconds of CPU."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "tests.bench.annotate_run", str(root), url, str(concurrency), *more]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(f"annotate failed: {done.stderr[-2000:]}")
