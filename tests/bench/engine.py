@@ -30,7 +30,8 @@ _FILLER = (
     "not made up for by two on the next day. Nausea in the first days is common and passes by itself, whereas a rash, a "
     "swollen face or trouble breathing are reasons to stop at once and to see a doctor. Alcohol makes the drowsiness "
     "worse. It is not given in pregnancy, nor to those with a known allergy to it or to a related drug, and its level in "
-    "the blood rises with some antibiotics, so that all other medicines are written down at every visit. "
+    "the blood rises with some antibiotics, so that all other medicines are written down at every visit. A letter to the "
+    "family doctor names the dose, the day on which it was begun, and who is to be called when something is amiss. "
 )
 
 
@@ -56,7 +57,7 @@ def serving(slots: int, delay: float) -> Iterator[Slots]:
 
 
 def passage(n: int) -> str:
-    """About 1,000 characters, no two the same, which the server knows an answer to."""
+    """1,000 characters, no two the same, which the server knows an answer to."""
     at = n * 7 % len(_FILLER)
     return f"{annotate_job.passage_text(n)} {_FILLER[at:]}{_FILLER[:at]}"[:1000]
 
