@@ -127,10 +127,17 @@ class Domain:
         return validated(Example, row, where)
 
     def prompt(self, annotator: str, name: str) -> str:
-        """The text of a prompt: the domain's `prompts/<annotator>/<name>.j2` if it has one, else the annotator's own."""
-        own = os.path.join(self.folder, "prompts", annotator, f"{name}.j2")
-        path = own if os.path.isfile(own) else os.path.join(folder("annotators"), annotator, "prompts", f"{name}.j2")
-        return _text(path, os.stat(path).st_mtime_ns)
+        """The text of a prompt: the domain's `prompts/<annotator>/<name>.j2` if it has one, else the annotator's own. It is
+        read once: every item of a run is asked with the same."""
+        if (annotator, name) not in self._prompts:
+            own = self.folder / "prompts" / annotator / f"{name}.j2"
+            path = own if own.is_file() else folder("annotators") / annotator / "prompts" / f"{name}.j2"
+            self._prompts[annotator, name] = path.read_text(encoding="utf-8")
+        return self._prompts[annotator, name]
+
+    @cached_property
+    def _prompts(self) -> dict[tuple[str, str], str]:
+        return {}
 
     def suite_path(self, suite_id: str) -> Path:
         """The YAML of one of the domain's suites, or of a general one."""
@@ -157,12 +164,6 @@ class Domain:
     def code_digest(self) -> str:
         """Over all of the domain's Python: parsers and verifiers may rest on any module beside them."""
         return self.digest_of("**/*.py")
-
-
-@lru_cache(maxsize=64)
-def _text(path: str, modified: int) -> str:
-    """A prompt is wanted at every call of a teacher."""
-    return Path(path).read_text(encoding="utf-8")
 
 
 def digest_files(root: Path, files: Iterable[Path]) -> str:

@@ -17,6 +17,10 @@ _CHARACTERS = {
     **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\"", "'"),
     **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
 }  # fmt: skip
+_BREAK = re.compile(r"(?<=\w)[-\u2010\u00ad]\s*\n\s*(?=\w)")
+# What is compared as it stands, most of any text: words, with the single spaces between them where spaces count.
+_WORD = rf"[^\s\-{re.escape(''.join(_CHARACTERS))}]+"
+_AS_IT_STANDS = {True: re.compile(f"{_WORD}(?: {_WORD})*"), False: re.compile(_WORD)}
 _AROUND = "\"' \t\n"
 _SHORTEST = 8  # letters and digits; anything shorter stands in too many places to be evidence of one
 
@@ -46,7 +50,8 @@ def _normal(text: str, joined: bool, spaced: bool) -> tuple[str, list[int]]:
     at a line's end divides a word and goes; without, it is the word's own and stays. Spaces are one, or none at all."""
     out: list[str] = []
     places: list[int] = []
-    breaks = {m.start(): m.end() for m in re.finditer(r"(?<=\w)[-\u2010\u00ad]\s*\n\s*(?=\w)", text)}
+    breaks = {m.start(): m.end() for m in _BREAK.finditer(text)} if "\n" in text else {}
+    as_it_stands = _AS_IT_STANDS[spaced]
     i = 0
     while i < len(text):
         if i in breaks:
@@ -54,6 +59,11 @@ def _normal(text: str, joined: bool, spaced: bool) -> tuple[str, list[int]]:
                 out.append("-")
                 places.append(i)
             i = breaks[i]
+            continue
+        if words := as_it_stands.match(text, i):
+            out.append(words.group())
+            places.extend(range(i, words.end()))
+            i = words.end()
             continue
         for c in _CHARACTERS.get(text[i], text[i]):
             if c.isspace():

@@ -60,8 +60,15 @@ def passage_text(n: int) -> str:
     )
 
 
-def make(root: Path, passages: int, seeds: list[Example] | None = None, **changed: Any) -> Artifact:
-    """A domain, with `changed` in its YAML, and what ingest would have left of a corpus of two documents."""
+def make(
+    root: Path,
+    passages: int,
+    seeds: list[Example] | None = None,
+    text: Callable[[int], str] = passage_text,
+    **changed: Any,
+) -> Artifact:
+    """A domain, with `changed` in its YAML, and what ingest would have left of a corpus of two documents whose passages
+    `text` gives by their numbers."""
     folder = root / "pharmacy"
     (folder / "suites").mkdir(parents=True, exist_ok=True)
     (folder / "domain.yaml").write_text(yaml.safe_dump({**DOMAIN, **changed}))
@@ -74,11 +81,11 @@ def make(root: Path, passages: int, seeds: list[Example] | None = None, **change
     write_rows(folder / "seeds.jsonl", seeds or [])
     texts: list[list[str]] = [[], []]
     for n in range(passages):
-        texts[n % 2].append(passage_text(n))
+        texts[n % 2].append(text(n))
     documents, rows = [], []
     for d, parts in enumerate(texts):
-        name, text, at = f"part{d}.md", "\n\n".join(parts), 0
-        documents.append(Document(id=f"sample/{name}", path=name, text=text, source="sample", licence="CC0-1.0"))
+        name, whole, at = f"part{d}.md", "\n\n".join(parts), 0
+        documents.append(Document(id=f"sample/{name}", path=name, text=whole, source="sample", licence="CC0-1.0"))
         for n, part in enumerate(parts):
             rows.append(Passage(
                 id=f"sample/{name}#{n}", document=f"sample/{name}", text=part, start=at, end=at + len(part),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from zoo.api import Example, Question
 from zoo.prompting import split_response
@@ -68,12 +69,14 @@ def final(text: str) -> tuple[str, bool]:
     return text, False
 
 
+@lru_cache(maxsize=512)  # checks and verifiers compare an item's options several times over
 def plain(text: str) -> str:
     """Lower case, no accents, articles or outer punctuation, single spaces: what two texts that say the same have in
     common."""
     bare = _ARTICLE.sub("", text.translate(_DASHES).strip())
-    folded = "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))
-    words = re.sub(r"[^\w%.+/<>=°-]+", " ", folded.casefold())
+    if not bare.isascii():  # ASCII has no accents, and is most of what is compared
+        bare = "".join(c for c in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(c))
+    words = re.sub(r"[^\w%.+/<>=°-]+", " ", bare.casefold())
     return " ".join(w for w in (w.strip(".-=") for w in words.split()) if w)
 
 
