@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -92,7 +93,7 @@ def test_what_a_failing_server_was_asked_goes_to_the_others(servers: Servers, re
     bad, good = servers(lambda body, before: reply), servers(says("good"))
     answers = asked(pool(bad.url, good.url, timeout_s=0.5), 40)
     assert [a.text for a in answers] == ["good"] * 40 and {a.place for a in answers} == {good.url}
-    assert len(bad.log) <= 2 * SLOTS  # those under way when it was found out, each tried twice
+    assert len(bad.log) <= 2 * SLOTS  # those under way when it was found out, and few more
 
 
 def test_a_server_that_dies_in_the_middle_loses_nothing(servers: Servers) -> None:
@@ -140,8 +141,18 @@ def test_a_server_that_comes_back_is_asked_again(servers: Servers, monkeypatch: 
             await teacher.close()
 
     first, troubled, then = asyncio.run(run())
-    assert first == ["good"] * 6 and troubled == 2  # one request, tried twice; the five others are not sent there
+    assert first == ["good"] * 6 and troubled == 1  # the five others are not sent there
     assert sorted(then) == ["back"] * 5 + ["good"] * 5
+
+
+def test_a_server_that_is_asked_too_often_leaves_its_requests_to_others(servers: Servers) -> None:
+    busy = servers(
+        lambda body, before: Reply(status=429, headers={"retry-after": "1"}) if before == 0 else Reply("busy")
+    )
+    good = servers(says("good"))
+    answers = asked(pool(busy.url, good.url), 40)
+    assert Counter(a.text for a in answers)["good"] >= 40 - SLOTS and len(answers) == 40
+    assert len(busy.log) <= 2 * SLOTS
 
 
 def test_a_request_fails_only_when_every_server_is_gone() -> None:

@@ -25,7 +25,10 @@ from zoo.weights.to_gguf import f16_of, require_convertible
 LOCAL = "local"
 BATCHES = "batches"  # in the workspace's cache: what is under way at a provider
 _GGUF = ".gguf"
-_TAKES = "with --teacher-url local it takes a GGUF file, a folder of safetensors with its tokenizer and chat template, or ORG/NAME"
+_TAKES = (
+    "--teacher-model takes, with --teacher-url local, a GGUF file, a folder of safetensors with its tokenizer and chat template, "
+    "or ORG/NAME"
+)
 _LEAST_CONTEXT = 4096  # tokens of a prompt and its answer
 _AROUND_PASSAGE = 1024  # tokens of a prompt that are neither passage nor an earlier answer, at the most
 

@@ -14,7 +14,6 @@ from zoo.teachers.endpoint import EndpointTeacher
 
 FIRST_REST_S, LONGEST_REST_S = 5.0, 60.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
-_TRIES = 2  # of one server, before another is asked
 
 
 @dataclass(eq=False)
@@ -34,17 +33,14 @@ class _Server:
 class PoolTeacher:
     """`concurrency` requests at a time for each server. One that drops connections, times out or is out of order has its
     requests moved to the others and is left alone for a while, longer each time; a request fails when every server has
-    failed it, some `retries` tries in all. Answers name the server they came from."""
+    failed it, and `retries` times more. Answers name the server they came from."""
 
     def __init__(
         self, endpoints: Sequence[Endpoint], timeout_s: float, retries: int, concurrency: int, answer_tokens: int
     ) -> None:
-        tries = min(_TRIES, retries + 1)
-        self._servers = [
-            _Server(EndpointTeacher(e, timeout_s, tries - 1, concurrency, answer_tokens)) for e in endpoints
-        ]
-        self._rounds = -(-(retries + 1) // tries)
-        self._turns = 0
+        # One try each: while a server waits to be tried again another may answer.
+        self._servers = [_Server(EndpointTeacher(e, timeout_s, 0, concurrency, answer_tokens)) for e in endpoints]
+        self._rounds, self._turns = retries + 1, 0
         self.model = endpoints[0].model
         self.places: tuple[str, ...] = tuple(s.teacher.places[0] for s in self._servers)
         self.answer_tokens = answer_tokens
