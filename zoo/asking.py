@@ -150,8 +150,8 @@ class _Desk:
         except Failed as e:
             row, self.silent = _failed(item, e.reason, text=e.text), 0
         except Unanswered as e:
-            row, again = _failed(item, UNANSWERED, error=str(e)), True
-            self.silent, self.why = self.silent + 1, str(e)
+            row, again = _failed(item, UNANSWERED, error=str(e)), not e.final
+            self.silent, self.why = self.silent + again, str(e)
             # Of a batch all lines that failed come back at once, and a server that is gone ends the run by itself.
             if self.silent >= SILENT and not second and not self.job.settings.batch:
                 raise self.gone(str(e)) from e
@@ -166,7 +166,7 @@ class _Desk:
             self.rows.begun + number, outcome.row, self.keys.get(item.id, "") if isinstance(item, Question) else ""
         )
         self.asked += bool(outcome.spent.calls)
-        self.unanswered += outcome.again
+        self.unanswered += isinstance(outcome.row, Rejected) and outcome.row.reason == UNANSWERED
         self.kept += isinstance(outcome.row, Example)
         self.spent = self.spent.plus(outcome.spent)
         spent = {"calls": self.spent.calls, "tokens": self.spent.tokens, "cost": self.spent.cost}

@@ -17,7 +17,7 @@ from typing import Any
 from tests.steps import annotate_job
 from zoo.annotating import Ask
 from zoo.artifact import Artifact
-from zoo.teachers.budget import Outcome, in_order
+from zoo.teachers.budget import UNLIMITED, Limits, Outcome, Spend, in_order
 from zoo.teachers.cache import Cache, CachedTeacher
 from zoo.teachers.chosen import Endpoint
 from zoo.teachers.endpoint import EndpointTeacher
@@ -86,12 +86,20 @@ def opened(url: str, cache: Path, concurrency: int) -> CachedTeacher:
 async def drive(teacher: Any, prompts: Sequence[str], concurrency: int, watch: Any = lambda: None) -> int:
     """Asks every prompt the way the step does; the number of answers. `watch` is called after each."""
 
-    async def work(prompt: str, limit: int) -> Outcome[bool]:
-        text = await Ask(teacher, TOKENS, TEMPERATURE, limit).text(prompt)
-        watch()
-        return Outcome(bool(text), 1)
+    answered = 0
 
-    return sum(await in_order(prompts, work, lambda _: 1, None, concurrency))
+    async def work(prompt: str, limits: Limits, second: bool) -> Outcome[bool]:
+        ask = Ask(teacher, TOKENS, TEMPERATURE, limits)
+        text = await ask.text(prompt)
+        watch()
+        return Outcome(bool(text), ask.spent)
+
+    def done(number: int, prompt: str, outcome: Outcome[bool]) -> None:
+        nonlocal answered
+        answered += outcome.row
+
+    await in_order(prompts, work, lambda _: Spend(1), UNLIMITED, concurrency, done)
+    return answered
 
 
 def ask_all(

@@ -287,7 +287,7 @@ class BatchTeacher:
             try:
                 answer = replace(read(reply.body, self.where), batched=True)
             except Malformed as e:
-                return Unanswered(f"malformed: {e}")
+                return Unanswered(f"malformed: {e}", final=True)
             self._wire.answered(line.request, line.body)
             return answer
         if filtered(reply.status, reply.body):
@@ -301,8 +301,8 @@ class BatchTeacher:
         why = f"status {reply.status}: {reply.said}" if reply.status else f"{reply.code or 'no answer'}: {reply.said}"
         line.tries += 1
         if not reply.passing:
-            return Unanswered(why)
-        return Unanswered(f"{why} ({line.tries} tries)") if line.tries > self._retries else None
+            return Unanswered(why, final=True)
+        return Unanswered(f"{why} ({line.tries} tries)", final=True) if line.tries > self._retries else None
 
     def _done(self, submission: Submission) -> None:
         self._journal.done(submission)
