@@ -15,7 +15,7 @@ from pathlib import Path
 from zoo.artifact import WORK, Workspace
 from zoo.errors import ZooError, unknown
 from zoo.lock import locked
-from zoo.teachers.asking import models_asked
+from zoo.teachers.askers import models_asked
 from zoo.teachers.store import Cache, Count, Selection
 from zoo.weights.folder import FOUND
 

@@ -17,7 +17,7 @@ _FILES = (
     ("/h11/", "transport"), ("/aiohttp/", "transport"), ("/httpx_aiohttp/", "transport"), ("/yarl/", "transport"),
     ("asyncio/selector_events.py", "sockets"), ("asyncio/base_events.py", "loop"), ("asyncio/events.py", "loop"),
     ("/selectors.py", "loop"), ("zoo/teachers/cache.py", "cache"),
-    ("zoo/teachers/store.py", "cache"), ("zoo/teachers/asking.py", "cache"), ("zoo/teachers/metering.py", "budget"),
+    ("zoo/teachers/store.py", "cache"), ("zoo/teachers/askers.py", "cache"), ("zoo/teachers/metering.py", "budget"),
     ("zoo/asking.py", "step"), ("zoo/spill.py", "rows"), ("zoo/teachers/budget.py", "order of items"),
     ("zoo/teachers/", "endpoint"), ("/jinja2/", "render"), ("zoo/library.py", "prompt files"),
     ("zoo/quotes.py", "quotes"), ("zoo/verifiers/", "verifiers"), ("grounded_qa/checks.py", "checks"),

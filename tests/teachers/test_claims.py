@@ -17,7 +17,7 @@ import pytest
 from tests.fakes.teacher import Reply, ScriptedTeacher, serving
 from zoo.errors import ZooError
 from zoo.teachers import Answer, Request, Unanswered
-from zoo.teachers.asking import models_asked
+from zoo.teachers.askers import models_asked
 from zoo.teachers.cache import Cache, CachedTeacher
 
 ROOT = Path(__file__).resolve().parents[2]

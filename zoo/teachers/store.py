@@ -1,7 +1,7 @@
 """The file of the teachers' answers: which there are, and which requests a process is asking at the moment.
 
 SQLite in WAL mode: what was committed outlives a kill -9, and processes share the file. A claim says that a process is
-asking; it goes with the answer, with the failure, or with the process (see `asking.py`), and whoever waited for it
+asking; it goes with the answer, with the failure, or with the process (see `askers.py`), and whoever waited for it
 then asks.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from zoo.errors import ZooError
 from zoo.teachers import Answer
-from zoo.teachers.asking import Asker, dead, dead_ones
+from zoo.teachers.askers import Asker, dead, dead_ones
 
 _ANSWERS = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, model TEXT, answer TEXT, at TEXT DEFAULT CURRENT_TIMESTAMP)"
 _CLAIMS = "CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, asker TEXT NOT NULL) WITHOUT ROWID"
