@@ -17,10 +17,11 @@ from typing import Any
 from tests.steps import annotate_job
 from zoo.annotating import Ask
 from zoo.artifact import Artifact
-from zoo.teachers.budget import Outcome, in_order
+from zoo.teachers.budget import UNLIMITED, Limits, Outcome, Spend, in_order
 from zoo.teachers.cache import Cache, CachedTeacher
 from zoo.teachers.chosen import Endpoint
 from zoo.teachers.endpoint import EndpointTeacher
+from zoo.teachers.metering import Metered
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS, TEMPERATURE = 512, 0.7  # of an answer, as the step asks for it
@@ -80,18 +81,24 @@ class Prompts(Sequence[str]):
 def opened(url: str, cache: Path, concurrency: int) -> CachedTeacher:
     """Our engine: what the step opens for an endpoint."""
     endpoint = EndpointTeacher(Endpoint(url, "scripted"), 120, 5, concurrency, TOKENS)
-    return CachedTeacher(endpoint, Cache(cache))
+    return CachedTeacher(Metered(endpoint, None), Cache(cache))
 
 
 async def drive(teacher: Any, prompts: Sequence[str], concurrency: int, watch: Any = lambda: None) -> int:
     """Asks every prompt the way the step does; the number of answers. `watch` is called after each."""
+    answered = 0
 
-    async def work(prompt: str, limit: int) -> Outcome[bool]:
-        text = await Ask(teacher, TOKENS, TEMPERATURE, limit).text(prompt)
+    async def work(prompt: str, limits: Limits, second: bool) -> Outcome[bool]:
+        ask = Ask(teacher, TOKENS, TEMPERATURE, limits)
+        return Outcome(bool(await ask.text(prompt)), ask.spent)
+
+    def done(number: int, prompt: str, outcome: Outcome[bool]) -> None:
+        nonlocal answered
+        answered += outcome.row
         watch()
-        return Outcome(bool(text), 1)
 
-    return sum(await in_order(prompts, work, lambda _: 1, None, concurrency))
+    await in_order(prompts, work, lambda _: Spend(1), UNLIMITED, concurrency, done)
+    return answered
 
 
 def ask_all(
