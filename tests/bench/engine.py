@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.teachers.metering import Metered
+
 from tests.steps import annotate_job
 from zoo.annotating import Ask
 from zoo.artifact import Artifact
@@ -21,7 +23,6 @@ from zoo.teachers.budget import UNLIMITED, Limits, Outcome, Spend, in_order
 from zoo.teachers.cache import Cache, CachedTeacher
 from zoo.teachers.chosen import Endpoint
 from zoo.teachers.endpoint import EndpointTeacher
-from zoo.teachers.metering import Metered
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS, TEMPERATURE = 512, 0.7  # of an answer, as the step asks for it
