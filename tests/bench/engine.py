@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.teachers.metering import Metered
-
 from tests.steps import annotate_job
 from zoo.annotating import Ask
 from zoo.artifact import Artifact
@@ -82,21 +80,23 @@ class Prompts(Sequence[str]):
 def opened(url: str, cache: Path, concurrency: int) -> CachedTeacher:
     """Our engine: what the step opens for an endpoint."""
     endpoint = EndpointTeacher(Endpoint(url, "scripted"), 120, 5, concurrency, TOKENS)
-    return CachedTeacher(Metered(endpoint, None), Cache(cache))
+    return CachedTeacher(endpoint, Cache(cache))
 
 
 async def drive(teacher: Any, prompts: Sequence[str], concurrency: int, watch: Any = lambda: None) -> int:
     """Asks every prompt the way the step does; the number of answers. `watch` is called after each."""
+
     answered = 0
 
     async def work(prompt: str, limits: Limits, second: bool) -> Outcome[bool]:
         ask = Ask(teacher, TOKENS, TEMPERATURE, limits)
-        return Outcome(bool(await ask.text(prompt)), ask.spent)
+        text = await ask.text(prompt)
+        watch()
+        return Outcome(bool(text), ask.spent)
 
     def done(number: int, prompt: str, outcome: Outcome[bool]) -> None:
         nonlocal answered
         answered += outcome.row
-        watch()
 
     await in_order(prompts, work, lambda _: Spend(1), UNLIMITED, concurrency, done)
     return answered
