@@ -28,7 +28,7 @@ _FILES = (
 # What `annotate`'s `run` calls, by the names of those functions.
 _PHASES = {
     "of": "corpus read", "seed_rows": "seeds", "_questions": "questions read", "sample": "passages chosen", "run": "asked",
-    "_without_duplicates": "duplicates found", "_finish": "rows written",
+    "estimate": "estimated", "_repeated": "duplicates found", "_finish": "rows written",
 }  # fmt: skip
 _ANNOTATING = {"render": "render", "read_json": "read_json", "_first_object": "read_json", "_checked": "read_json"}
 
