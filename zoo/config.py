@@ -165,7 +165,7 @@ class AnnotateSettings(Strict):
     attempts: int = Field(3, ge=1)
     duplicate: float = Field(0.9, gt=0, le=1)
     seeds: bool = True
-    concurrency: int = runtime(128, ge=1)  # at the most: the server's pace decides
+    concurrency: int = runtime(256, ge=1)  # at the most: the server's pace decides
     timeout_s: float = runtime(120.0, gt=0)
     retries: int = runtime(5, ge=0)
     batch: bool = runtime(False)

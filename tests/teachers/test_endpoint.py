@@ -162,6 +162,18 @@ def test_what_the_providers_filter_took_is_an_answer_of_its_own() -> None:
     assert (answer.text, answer.finish, len(server.log)) == ("", "filtered", 1)
 
 
+def test_as_many_connections_are_opened_as_the_pace_allows() -> None:
+    with serving(lambda b, n: Reply("good", delay=0.3)) as server:
+
+        async def run() -> None:
+            teacher = EndpointTeacher(Endpoint(server.url, "m", "k"), 20.0, 0, 150, 32)
+            await asyncio.gather(*(teacher.ask(request(str(n))) for n in range(600)))
+            await teacher.close()
+
+        asyncio.run(run())
+    assert 110 < server.most_at_once <= 150
+
+
 def test_what_the_headers_allow_is_kept_to() -> None:
     def script(body: dict[str, Any], before: int) -> Reply:
         left = max(0, 2 - len(server.log))

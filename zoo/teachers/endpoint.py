@@ -7,6 +7,7 @@ import json
 import random
 import re
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from zoo.teachers.pace import Pace, Turn
 from zoo.teachers.wire import Malformed, Wire, filtered, read
 
 if TYPE_CHECKING:
-    from openai import APIStatusError
+    from openai import APIStatusError, AsyncOpenAI
 
 OPENAI = "https://api.openai.com/v1"
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
@@ -49,9 +50,6 @@ class EndpointTeacher:
     def __init__(
         self, endpoint: Endpoint, timeout_s: float, retries: int, concurrency: int, answer_tokens: int
     ) -> None:
-        import httpx2
-        from openai import AsyncOpenAI, DefaultAioHttpClient
-
         self.model = endpoint.model
         self.where = address(endpoint.url)
         self.places: tuple[str, ...] = (self.where,)
@@ -60,12 +58,19 @@ class EndpointTeacher:
         self.wire = Wire(endpoint.model)
         self._timeout_s, self._retries = timeout_s, retries
         self._asked = 0
-        self._answered = time.monotonic()
-        # aiohttp takes half the processor time of the client's own transport. The retries are ours: the client's would
-        # run inside one timeout, and a stuck try would use it up.
-        self._client = AsyncOpenAI(
-            base_url=endpoint.url or OPENAI, api_key=endpoint.key, max_retries=0, timeout=timeout_s,
-            http_client=DefaultAioHttpClient(limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None)),
+        self._answered = 0.0
+        self._endpoint = endpoint
+
+    @cached_property
+    def _client(self) -> AsyncOpenAI:
+        import httpx2
+        from openai import AsyncOpenAI, DefaultAioHttpClient
+
+        # aiohttp takes half the processor time of the client's own transport; to it 0 connections are any number, while
+        # None are 100. The retries are ours: the client's would run inside one timeout, and a stuck try would use it up.
+        return AsyncOpenAI(
+            base_url=self._endpoint.url or OPENAI, api_key=self._endpoint.key, max_retries=0, timeout=self._timeout_s,
+            http_client=DefaultAioHttpClient(limits=httpx2.Limits(max_connections=0, max_keepalive_connections=None)),
         )  # fmt: skip
 
     @property
@@ -74,7 +79,8 @@ class EndpointTeacher:
         return self._asked / self.pace.limit
 
     async def close(self) -> None:
-        await self._client.close()
+        if "_client" in self.__dict__:
+            await self._client.close()
 
     async def ask(self, request: Request) -> Answer:
         """Raises `Unanswered` after the last retry or for a request the server will not take; ZooError where the key,
@@ -89,7 +95,7 @@ class EndpointTeacher:
         from openai import APIStatusError
 
         await self.wire.cleared(request)
-        form, tries, waits = None, 0, 0
+        form, tries, waits, began = None, 0, 0, time.monotonic()
         while True:
             body = self.wire.body(request, form)
             try:
@@ -105,7 +111,8 @@ class EndpointTeacher:
                     raise Unanswered(f"status {e.status_code}: {_said(e)}", final=True) from e
             except _Again as e:
                 tries, waits = tries + e.counts, waits + 1
-                if tries > self._retries or time.monotonic() - self._answered > PATIENCE_S:
+                silent = time.monotonic() - max(began, self._answered)
+                if tries > self._retries or (not e.counts and silent > PATIENCE_S):
                     raise Unanswered(f"{e} ({waits} tries)") from e
                 own = min(FIRST_WAIT_S * 2 ** min(waits - 1, 10), LONGEST_WAIT_S) * random.uniform(0.75, 1.0)
                 await asyncio.sleep(own if e.wait is None else e.wait)
