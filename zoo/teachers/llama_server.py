@@ -41,7 +41,6 @@ def _serve(settings: dict[str, Any]) -> Any:
     params.cache_ram_mib = (
         0  # of earlier prompts, beside what the slots hold: gigabytes for nothing, as no prompt comes back
     )
-    params.force_pure_content_parser = True  # else an answer that its parser does not expect becomes an error
     params.verbosity = 2  # warnings and errors
     return xllamacpp.Server(params)
 
