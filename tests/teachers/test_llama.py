@@ -154,7 +154,7 @@ def test_a_step_finds_its_answers_again_though_the_server_is_another(file, tmp_p
     seeds = [seed("Which drug lowers fever?", "paracetamol"), seed("Which drug is for asthma?", "salbutamol")]
     ingest = annotate_job.make(tmp_path, 3, seeds)
     monkeypatch.setattr(zoo.embedding, "load_embedder", annotate_job.fake_embedder)
-    settings = AnnotateSettings(max_answer_tokens=48, attempts=1)
+    settings = AnnotateSettings(max_answer_tokens=48, attempts=1, temperature=0)
 
     def run() -> Artifact:
         plain = annotate_job.job(tmp_path, None, settings)
@@ -164,6 +164,7 @@ def test_a_step_finds_its_answers_again_though_the_server_is_another(file, tmp_p
 
     first = run()
     result, known = first.result, first.record["identity"]["teacher"]
+    assert "unanswered" not in result["rejected"], first.path("rejected.jsonl").read_text()
     assert result["calls"] > 0 == result["cached"] and result["teacher"] == file.name and result["kept"] == 2
     assert known == {"model": "local", "digest": digest_file(file), "file": file.name, "engine": "llama"}
     rejected = first.path("rejected.jsonl").read_bytes()

@@ -16,15 +16,15 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # llama.cpp may print: that must not break the conversation
     settings = json.loads(sys.stdin.readline())
-    ended = threading.Event()
-    threading.Thread(target=_heed_end, args=(ended,), daemon=True).start()
+    heeding = threading.Thread(target=_heed_end, daemon=True)
+    heeding.start()
     try:
         server = _serve(settings)
     except Exception as e:  # what a binding of C++ raises is no one's contract
         _say(out, {"failed": f"{type(e).__name__}: {e}"})
         os._exit(1)
     _say(out, {"url": server.listening_address})
-    ended.wait()
+    heeding.join()
 
 
 def _serve(settings: dict[str, Any]) -> Any:
@@ -53,9 +53,8 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def _heed_end(ended: threading.Event) -> None:
+def _heed_end() -> None:
     sys.stdin.read()
-    ended.set()
     os._exit(0)
 
 

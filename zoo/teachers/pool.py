@@ -45,11 +45,6 @@ class PoolTeacher:
         self.places: tuple[str, ...] = tuple(s.teacher.places[0] for s in self._servers)
         self.answer_tokens = answer_tokens
 
-    @property
-    def load(self) -> float:
-        """As of the server with the most room."""
-        return min(s.teacher.load for s in self._servers)
-
     async def ask(self, request: Request) -> Answer:
         """Raises `Unanswered` where every server failed, or one will not take the request; ZooError where a server
         refuses the key or the model, as it is not one of those that were meant."""
