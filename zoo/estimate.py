@@ -14,7 +14,7 @@ from zoo.errors import ZooError
 from zoo.passages import Tokens
 from zoo.run import Run
 from zoo.teachers.budget import Limits, Spend
-from zoo.teachers.chosen import answer_tokens, chosen, local_name
+from zoo.teachers.chosen import answer_tokens, chosen, teacher_name
 from zoo.teachers.prices import Price
 
 SAMPLE = 200  # items
@@ -186,10 +186,8 @@ def _times_as_large(run: Run) -> float:
 def key_of(run: Run, annotators: dict[str, Annotator]) -> str:
     """A digest of what an earlier run must have had in common for its ratios to hold: the model, and the annotators with
     their prompts."""
-    endpoint = chosen(run)
-    teacher = endpoint.model if endpoint else local_name(run)
     made_by = {a.name: [a.version, annotator_digest(a.name, run.domain)] for a in annotators.values()}
-    return digest_text(canonical({"teacher": teacher, "annotators": made_by}))[:16]
+    return digest_text(canonical({"teacher": teacher_name(run), "annotators": made_by}))[:16]
 
 
 def past_of(run: Run, annotators: dict[str, Annotator]) -> Past:

@@ -57,8 +57,8 @@ def _annotate(e: Entry) -> Iterator[str]:
     yield f"about {e['tokens']['in']:,} tokens in and {e['tokens']['out']:,} out"
     if e["cost"] is None:
         yield f"at a price that no list has (prices.yaml in the workspace can name that of {teacher})"
-    elif e["teacher"] != "local":
-        yield f"about {e['cost']:.2f} USD"
+    elif e["cost"]:
+        yield f"about {e['cost']:.2f} USD" if e["cost"] >= 0.01 else "less than 0.01 USD"
 
 
 def _tokens(e: Entry) -> Iterator[str]:

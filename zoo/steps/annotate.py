@@ -29,7 +29,7 @@ from zoo.extent import extent_of, tokens_of
 from zoo.library import digest_files
 from zoo.questions import check_sources, load_questions, suite_questions, telling_texts
 from zoo.run import Job, Run, Step
-from zoo.teachers.chosen import chosen, identity_of_teacher, local_name, require_teacher
+from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher, teacher_name
 from zoo.teachers.prices import FREE, Price, price_of, require_price
 
 VERSION = 4
@@ -108,10 +108,9 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
             extent = extent_of(run, tokens)
             passages = list(material.Corpus(extent.documents, extent.passages).sample(None, run.recipe.seed))
             count = min(extent.count, extent.count if settings.passages is None else settings.passages)
-    endpoint = chosen(run)
     out: dict[str, Any] = {
         "seeds": len(run.domain.seeds) if settings.seeds else 0, "passages": count, "sources": material.question_sources(run),
-        "teacher": endpoint.model if endpoint else local_name(run), "questions": None if questions is None else len(questions),
+        "teacher": teacher_name(run), "questions": None if questions is None else len(questions),
         "calls": None, "most_calls": settings.max_calls, "cost": None,
     }  # fmt: skip
     if not ingest and count:

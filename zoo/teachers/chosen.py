@@ -102,6 +102,14 @@ def local_name(run: Run) -> str | None:
     return None if url or model or os.environ.get("OPENAI_BASE_URL") else LOCAL
 
 
+def teacher_name(run: Run) -> str:
+    """What the teacher is called to people: a model's name, or a file's without its folder."""
+    if endpoint := chosen(run):
+        return endpoint.model
+    name = local_name(run) or LOCAL
+    return Path(name).name if _is_gguf(name) or Path(name).is_absolute() else name
+
+
 def require_teacher(run: Run) -> None:
     """Raises RequestError where the request or the disk alone shows that the teacher cannot be asked."""
     name = local_name(run)
