@@ -19,6 +19,7 @@ import pytest
 
 import zoo.embedding
 from tests.fakes.models import tiny_gguf, tiny_weights
+from tests.fakes.processes import heed_interrupts
 from tests.steps import annotate_job
 from zoo.api import Example
 from zoo.artifact import Artifact, digest_file
@@ -138,12 +139,16 @@ def test_a_server_that_dies_ends_the_run_with_its_reason(file):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_server_outlives_its_run(file, number):
-    run = subprocess.Popen([sys.executable, "-c", ASKING, str(file)], stdout=subprocess.PIPE, text=True)
-    assert run.stdout is not None
-    server = psutil.Process(int(run.stdout.readline()))
-    began = time.monotonic()
-    os.kill(run.pid, number)
-    status = run.wait(10)
+    command = [sys.executable, "-c", ASKING, str(file)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
+    try:
+        assert run.stdout is not None
+        server = psutil.Process(int(run.stdout.readline()))
+        began = time.monotonic()
+        os.kill(run.pid, number)
+        status = run.wait(10)
+    finally:
+        run.kill()
     while server.is_running() and server.status() != psutil.STATUS_ZOMBIE and time.monotonic() < began + 5:
         time.sleep(0.02)
     assert time.monotonic() - began < 2

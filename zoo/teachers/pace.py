@@ -13,7 +13,7 @@ from typing import NamedTuple
 from zoo.teachers.ratelimit import allowances, retry_after
 
 FIRST = 8
-QUICK_S, QUICK_FIRST = 0.5, 32  # a server whose first answer is this quick may be sent so many at once
+QUICK_S, QUICK_FIRST = 0.5, 64  # a server whose first answer is this quick may be sent so many at once
 GROWTH, PROBE = 4.0, 1.25
 ROOM = 1.25  # above the knee, so that the server's queue is never empty
 FEWER, SLOWER = 0.6, 0.8
