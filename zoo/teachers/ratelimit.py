@@ -61,7 +61,8 @@ def allowances(headers: Iterable[tuple[str, str]]) -> list[Allowance]:
 
 
 def seconds_of(text: str) -> float | None:
-    """Seconds from now: `1.5`, `20ms`, `6m0s`, a moment in seconds or milliseconds since 1970, or an ISO date; None for anything else."""
+    """Seconds from now: `1.5`, `20ms`, `6m0s`, a moment in seconds or milliseconds since 1970, or an ISO date; None for
+    anything else."""
     number = _number(text)
     if number is not None:
         seconds = number / 1000 if number > _EPOCH_MS else number
