@@ -103,13 +103,14 @@ class Ask:
             cost = spent(request, answer, self.price)
         finally:
             self.spent = self.spent.less(needs).plus(cost)
+        text = _writable(answer.text)
         if answer.finish in ("refused", "filtered"):
-            raise Failed(answer.finish, answer.text)
+            raise Failed(answer.finish, text)
         if answer.finish == "length":
-            raise Failed("cut_off", answer.text)
-        if not answer.text.strip():
+            raise Failed("cut_off", text)
+        if not text.strip():
             raise Failed("empty")
-        return answer.text
+        return text
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,8 @@ def _first_object(text: str) -> dict[str, Any] | None:
             value, _ = decoder.raw_decode(fixed, brace.start())
         except ValueError:
             continue
+        except RecursionError:  # brackets within brackets, as from a model that can only repeat itself
+            return None
         if isinstance(value, dict):
             return value
     return None
@@ -212,4 +215,11 @@ def _checked(value: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]
             raise ValueError(f"the field {name!r} should be a string")
         if want == "array" and not (isinstance(value[name], list) and all(isinstance(x, str) for x in value[name])):
             raise ValueError(f"the field {name!r} should be a list of strings")
-    return {name: value[name] for name in schema["properties"] if name in value}
+    return {name: _writable(value[name]) for name in schema["properties"] if name in value}
+
+
+def _writable(value: Any) -> Any:
+    """Texts without halves of surrogate pairs, which JSON may hold (a character that was cut in two) and no file may."""
+    if isinstance(value, list):
+        return [_writable(x) for x in value]
+    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if isinstance(value, str) else value

@@ -109,6 +109,20 @@ def scripted(body: dict[str, Any], before: int) -> Reply:
     return write.get(n, good)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"question": ' * 1000, "malformed"), ("half a character: \ud83d", "malformed"),
+        (json.dumps(written(2, quotes=["half a \ud83d character"])), "quote_not_in_passage"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_no_parser_or_file_takes_is_rejected_alone(tmp_path: Path, content: str, reason: str) -> None:
+    ingest = make(tmp_path, 4)
+    with serving(lambda b, _: Reply(content) if number(b) == 2 else right(b)) as teacher:
+        examples, rejected = rows(annotate(tmp_path, ingest, teacher.url, FAST))
+    assert numbers(examples) == {0, 1, 3} and [r.reason for r in rejected] == [reason]
+
+
 def test_a_scripted_teacher_keeps_exactly_the_right_rows(tmp_path: Path) -> None:
     ingest = make(tmp_path, 24)
     with serving(scripted) as teacher:

@@ -42,6 +42,7 @@ def once(reply: Reply) -> Callable[[dict[str, Any], int], Reply]:
     [
         Reply(status=429), Reply(status=500), Reply(status=503), Reply(status=408), Reply(drop=True),
         Reply("x", delay=1.5), Reply(status=429, headers={"retry-after": "0.2"}), Reply(raw="<html>busy</html>"),
+        Reply(raw="[" * 100_000), Reply(raw="x", headers={"transfer-encoding": "chunked"}),
         Reply(raw="{}"), Reply(raw='{"choices": []}'), Reply(raw="[1]"), Reply(raw='{"error": {"message": "loading"}}'),
     ],
 )  # fmt: skip
@@ -58,6 +59,15 @@ def test_retry_after_is_kept_to() -> None:
         assert time.monotonic() - began >= 1.2
     assert retry_after({"retry-after": "soon"}) is None and retry_after({}) is None
     assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
+
+
+def test_a_server_that_asks_for_no_time_is_given_some_all_the_same() -> None:
+    """It says so of every reply; without a wait all tries would be used up within milliseconds."""
+    reply = Reply(status=503, headers={"retry-after": "0"})
+    with serving(lambda b, n: reply if n < 2 else Reply("good")) as server:
+        ask(server, request())
+        at = [e.at for e in server.log]
+    assert at[1] - at[0] > 0.3 and at[2] - at[1] > 0.7
 
 
 def test_a_stuck_connection_stalls_nobody_else() -> None:

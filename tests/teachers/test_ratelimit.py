@@ -14,7 +14,8 @@ from zoo.teachers.ratelimit import LONGEST_WAIT_S, Allowance, allowances, retry_
     [
         ({"retry-after": "2.5"}, 2.5), ({"retry-after-ms": "250", "retry-after": "9"}, 0.25), ({}, None),
         ({"retry-after": "soon"}, None), ({"retry-after": "-3"}, 0.0), ({"retry-after": "1e9"}, LONGEST_WAIT_S),
-        ({"retry-after": "nan"}, None), ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "nan"}, None), ({"retry-after": "Wed, 21 Oct 9999999999 07:28:00 GMT"}, None),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
     ],
 )  # fmt: skip
 def test_retry_after_in_seconds_milliseconds_and_as_a_date(headers: dict[str, str], seconds: float | None) -> None:
@@ -35,6 +36,7 @@ def test_times_until_a_reset(text: str, seconds: float | None) -> None:
 
 def test_a_moment_is_counted_from_now() -> None:
     assert 9 < (seconds_of(str(time.time() + 10)) or 0) <= 10
+    assert 9 < (seconds_of(str(round(1000 * (time.time() + 10)))) or 0) <= 10.001
     assert 9 < (seconds_of((datetime.now(UTC) + timedelta(seconds=10)).isoformat().replace("+00:00", "Z")) or 0) <= 10
 
 

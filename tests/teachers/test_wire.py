@@ -109,6 +109,7 @@ def completion(**changed: Any) -> dict[str, Any]:
         ),
         (completion(message={"content": [{"text": "a"}, {"text": "b"}]}), Answer("ab", "stop", place="x")),
         (completion(message={"content": None, "refusal": "I cannot"}), Answer("I cannot", "refused", place="x")),
+        (completion(message={"content": None, "refusal": {"why": "no"}}), Answer("", "refused", place="x")),
         (completion(message={"content": None}, choice={"finish_reason": "content_filter"}), Answer("", "filtered", place="x")),
         (completion(choice={"finish_reason": "length"}), Answer("text", "length", place="x")),
         (completion(choice={"finish_reason": None}), Answer("text", "stop", place="x")),
@@ -116,6 +117,14 @@ def completion(**changed: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_what_came_back_is_told_apart(reply: dict[str, Any], answer: Answer) -> None:
     assert read(reply, "x") == answer
+
+
+@pytest.mark.parametrize("count", ["many", -7, float("nan"), float("inf"), 10**30, [7], {}, None])
+def test_an_answer_is_none_the_worse_for_counts_that_can_be_none(count: Any) -> None:
+    usage = {"prompt_tokens": count, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": count}}
+    assert read(completion(usage=usage), "x") == Answer("text", "stop", 0, 4, 0, place="x")
+    assert read(completion(usage={**usage, "prompt_tokens_details": count}), "x").tokens_out == 4
+    assert read(completion(usage=count), "x") == Answer("text", "stop", place="x")
 
 
 @pytest.mark.parametrize(

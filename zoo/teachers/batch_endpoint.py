@@ -92,7 +92,7 @@ def replies(data: bytes) -> Iterator[Reply]:
         try:
             row = json.loads(raw) if raw.strip() else None
             found = _reply(row) if row is not None else None
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
             match = _ID.search(raw)
             found = (
                 Reply(match[1].decode(), 0, code="malformed", said="its line in the output is malformed")

@@ -45,7 +45,7 @@ class _Again(Exception):
 class EndpointTeacher:
     """Asks over HTTP, at the pace that the server keeps up with, of which `concurrency` is the ceiling. Each try has
     `timeout_s` seconds in all. Timeouts, lost connections, 408, 409 and 5xx are tried `retries` times more, after the
-    time the server asks for, else after twice as long each time; 429 as long as the server answers others."""
+    time the server asks for, else, or where that is none, after twice as long each time; 429 as long as the server answers others."""
 
     def __init__(
         self, endpoint: Endpoint, timeout_s: float, retries: int, concurrency: int, answer_tokens: int
@@ -115,11 +115,12 @@ class EndpointTeacher:
                 if tries > self._retries or (not e.counts and silent > PATIENCE_S):
                     raise Unanswered(f"{e} ({waits} tries)") from e
                 own = min(FIRST_WAIT_S * 2 ** min(waits - 1, 10), LONGEST_WAIT_S) * random.uniform(0.75, 1.0)
-                await asyncio.sleep(own if e.wait is None else e.wait)
+                await asyncio.sleep(own if e.wait is None or e.wait < FIRST_WAIT_S else e.wait)
 
     async def _try(self, body: dict[str, Any]) -> Answer:
         """Raises `_Again`, ZooError, or the client's error for a status that another try would not change."""
         import httpx2
+        from aiohttp import ClientError
         from openai import APIConnectionError, APIStatusError
 
         turn = await self.pace.begin()
@@ -132,7 +133,8 @@ class EndpointTeacher:
         except TimeoutError as e:
             self.pace.overloaded(turn)
             raise _Again(f"no answer within {self._timeout_s:g} s") from e
-        except (APIConnectionError, Malformed, ValueError) as e:
+        except (APIConnectionError, ClientError, Malformed, ValueError, RecursionError) as e:
+            # What is no HTTP comes as aiohttp's own error; a reply of nothing but brackets as the last one.
             self.pace.overloaded(turn)
             raise _Again(f"connection: {_innermost(e)}") from e
         finally:

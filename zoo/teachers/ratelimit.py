@@ -12,6 +12,7 @@ from typing import Literal
 
 LONGEST_WAIT_S = 600.0
 _EPOCH = 1e9  # a number above is a moment, one below a duration
+_EPOCH_MS = 1e12  # and above this one, in milliseconds
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -36,7 +37,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if (seconds := _number(value)) is not None:
         return _within(seconds)
     date = parsedate_tz(value)
-    return None if date is None else _within(mktime_tz(date) - time.time())
+    try:
+        return None if date is None else _within(mktime_tz(date) - time.time())
+    except (ValueError, OverflowError):  # of a year that no calendar has
+        return None
 
 
 def allowances(headers: Iterable[tuple[str, str]]) -> list[Allowance]:
@@ -57,16 +61,18 @@ def allowances(headers: Iterable[tuple[str, str]]) -> list[Allowance]:
 
 
 def seconds_of(text: str) -> float | None:
-    """Seconds from now: `1.5`, `20ms`, `6m0s`, a moment in seconds since 1970, or an ISO date; None for anything else."""
+    """Seconds from now: `1.5`, `20ms`, `6m0s`, a moment in seconds or milliseconds since 1970, or an ISO date; None for
+    anything else."""
     number = _number(text)
     if number is not None:
-        return number - time.time() if number > _EPOCH else number
+        seconds = number / 1000 if number > _EPOCH_MS else number
+        return seconds - time.time() if seconds > _EPOCH else seconds
     parts = _PARTS.findall(text)
     if parts and "".join(a + b for a, b in parts) == text.strip():
         return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
     try:
         return datetime.fromisoformat(text.strip()).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -19,6 +19,7 @@ _FILTERED = re.compile(r"content_filter|content_policy|content management policy
 _FINISH: dict[str, Finish] = {"length": "length", "max_tokens": "length", "content_filter": "filtered"}
 FORMATS = ("json_schema", "json_object", "none")  # how JSON is asked for, the best first; `none` is by the prompt
 PROBE_S = 0.5
+_MOST_TOKENS = 2**40
 
 
 class Malformed(Exception):
@@ -118,15 +119,29 @@ def read(completion: Any, place: str) -> Answer:
     try:
         choice = completion["choices"][0]
         message = choice["message"]
-        content, usage = message.get("content"), completion.get("usage") or {}
+        content, refusal = message.get("content"), message.get("refusal")
         text = content if isinstance(content, str) else "".join(p.get("text") or "" for p in content or [])
-        reused = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-        finish: Finish = _FINISH.get(choice.get("finish_reason") or "", "refused" if message.get("refusal") else "stop")
-        tokens_in, tokens_out = (int(usage.get(n) or 0) for n in ("prompt_tokens", "completion_tokens"))
-        text = text or message.get("refusal") or ""
-        return Answer(text, finish, tokens_in, tokens_out, int(reused or 0), place=place)
+        finish: Finish = _FINISH.get(choice.get("finish_reason") or "", "refused" if refusal else "stop")
+        text = text or (refusal if isinstance(refusal, str) else "")
+        usage = _fields(completion.get("usage"))
+        reused = _count(_fields(usage.get("prompt_tokens_details")).get("cached_tokens"))
+        tokens_in, tokens_out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+        return Answer(text, finish, tokens_in, tokens_out, reused, place=place)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
         raise Malformed(f"the server's reply is no chat completion ({type(e).__name__}: {e})") from e
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: Any) -> int:
+    """A number of tokens; 0, as where none is given, for what can be none. The answer beside it is paid for either way."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return number if 0 < number < _MOST_TOKENS else 0
 
 
 def _form(sent: dict[str, Any]) -> str:
