@@ -104,6 +104,13 @@ def test_trouble_that_stays_is_unanswered_with_its_reason() -> None:
         assert len(server.log) == 2
 
 
+def test_what_is_no_http_is_told_in_one_line() -> None:
+    reply = Reply(raw="x", headers={"transfer-encoding": "chunked"})
+    with serving(lambda b, n: reply) as server, pytest.raises(Unanswered) as caught:
+        ask(server, request(), retries=0)
+    assert str(caught.value).startswith("connection: ") and "\n" not in str(caught.value)
+
+
 def test_a_request_the_server_will_not_take_is_not_tried_again() -> None:
     with serving(lambda b, n: Reply(status=400, error="too many tokens")) as server:
         with pytest.raises(Unanswered, match="too many tokens"):

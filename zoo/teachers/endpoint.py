@@ -136,7 +136,7 @@ class EndpointTeacher:
         except (APIConnectionError, ClientError, Malformed, ValueError, RecursionError) as e:
             # What is no HTTP comes as aiohttp's own error; a reply of nothing but brackets as the last one.
             self.pace.overloaded(turn)
-            raise _Again(f"connection: {_innermost(e)}") from e
+            raise _Again(f"connection: {' '.join(str(_innermost(e)).split())[:300]}") from e
         finally:
             self.pace.end(turn)
         self._answered = time.monotonic()
