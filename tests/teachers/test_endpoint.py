@@ -70,6 +70,21 @@ def test_a_server_that_asks_for_no_time_is_given_some_all_the_same() -> None:
     assert at[1] - at[0] > 0.3 and at[2] - at[1] > 0.7
 
 
+def test_a_long_wait_that_the_server_asks_for_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    async def run(url: str) -> None:
+        teacher = EndpointTeacher(Endpoint(url, "m", "k"), 5.0, 0, 4, 32)
+        asked = [asyncio.ensure_future(teacher.ask(request(str(n)))) for n in range(3)]
+        await asyncio.wait(asked, timeout=2)
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        await teacher.close()
+
+    with serving(lambda b, n: Reply(status=429, headers={"retry-after": "90"})) as server:
+        asyncio.run(run(server.url))
+    assert capsys.readouterr().err.count("asks for 90 s without requests (status 429)") == 1
+
+
 def test_a_stuck_connection_stalls_nobody_else() -> None:
     def script(body: dict[str, Any], before: int) -> Reply:
         return Reply("late", delay=4) if body["messages"][0]["content"] == "stuck" else Reply("good")

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from zoo.console import say
 from zoo.errors import ZooError
 from zoo.teachers import Answer, Request, Unanswered
 from zoo.teachers.chosen import Endpoint
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 OPENAI = "https://api.openai.com/v1"
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+LONG_WAIT_S = 20.0  # without a word the run would look stuck
 PATIENCE_S = 900.0  # with a server that only ever answers that it is asked too often
 _SPENT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.I)
 
@@ -59,6 +61,7 @@ class EndpointTeacher:
         self._timeout_s, self._retries = timeout_s, retries
         self._asked = 0
         self._answered = 0.0
+        self._left_alone = 0.0
         self._endpoint = endpoint
 
     @cached_property
@@ -151,6 +154,9 @@ class EndpointTeacher:
         if (status not in (408, 409, 429) and status < 500) or self.wire.blames(status, said):
             return None
         wait = self.pace.overloaded(turn, error.response.headers)
+        if wait is not None and wait >= LONG_WAIT_S and time.monotonic() >= self._left_alone:
+            self._left_alone = time.monotonic() + wait
+            say(f"  the teacher at {self.where} asks for {wait:.0f} s without requests (status {status})")
         return _Again(f"status {status}: {said}", wait, counts=status != 429)
 
     def _stop_if_hopeless(self, status: int, said: str, body: Any) -> None:
