@@ -126,6 +126,15 @@ def test_what_is_no_http_is_told_in_one_line() -> None:
     assert str(caught.value).startswith("connection: ") and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("raw", "shown"), [("<html>Please log in</html>", "'<html>Please log in"), ("", "but nothing")]
+)
+def test_a_page_in_an_answers_place_is_shown(raw: str, shown: str) -> None:
+    with serving(lambda b, n: Reply(raw=raw)) as server, pytest.raises(Unanswered) as caught:
+        ask(server, request(), retries=0)
+    assert str(caught.value).startswith("the server's reply is no chat completion but") and shown in str(caught.value)
+
+
 def test_a_request_the_server_will_not_take_is_not_tried_again() -> None:
     with serving(lambda b, n: Reply(status=400, error="too many tokens")) as server:
         with pytest.raises(Unanswered, match="too many tokens"):

@@ -16,7 +16,7 @@ from zoo.errors import ZooError
 from zoo.teachers import Answer, Request, Unanswered
 from zoo.teachers.chosen import Endpoint
 from zoo.teachers.pace import Pace, Turn
-from zoo.teachers.wire import Malformed, Wire, filtered, read
+from zoo.teachers.wire import Malformed, Wire, filtered, parsed
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
@@ -130,14 +130,16 @@ class EndpointTeacher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 reply = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
-            answer = read(json.loads(reply.content), self.where)
+            answer = parsed(reply.content, self.where)
         except APIStatusError as e:
             raise self._again(e, turn) or e from e
         except TimeoutError as e:
             self.pace.overloaded(turn)
             raise _Again(f"no answer within {self._timeout_s:g} s") from e
-        except (APIConnectionError, ClientError, Malformed, ValueError, RecursionError) as e:
-            # What is no HTTP comes as aiohttp's own error; a reply of nothing but brackets as the last one.
+        except Malformed as e:
+            self.pace.overloaded(turn)
+            raise _Again(str(e)) from e
+        except (APIConnectionError, ClientError, ValueError) as e:  # what is no HTTP comes as aiohttp's own error
             self.pace.overloaded(turn)
             raise _Again(f"connection: {' '.join(str(_innermost(e)).split())[:300]}") from e
         finally:
