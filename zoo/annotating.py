@@ -215,11 +215,15 @@ def _checked(value: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]
             raise ValueError(f"the field {name!r} should be a string")
         if want == "array" and not (isinstance(value[name], list) and all(isinstance(x, str) for x in value[name])):
             raise ValueError(f"the field {name!r} should be a list of strings")
-    return {name: _writable(value[name]) for name in schema["properties"] if name in value}
+    return {name: _whole(value[name]) for name in schema["properties"] if name in value}
 
 
-def _writable(value: Any) -> Any:
-    """Texts without halves of surrogate pairs, which JSON may hold (a character that was cut in two) and no file may."""
+def _whole(value: Any) -> Any:
     if isinstance(value, list):
-        return [_writable(x) for x in value]
-    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if isinstance(value, str) else value
+        return [_whole(x) for x in value]
+    return _writable(value) if isinstance(value, str) else value
+
+
+def _writable(text: str) -> str:
+    """The text without halves of surrogate pairs, which JSON may hold (a character that was cut in two) and no file may."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

@@ -365,6 +365,12 @@ def test_nothing_to_ask_about_is_refused_as_nothing_kept(tmp_path: Path) -> None
         annotate(tmp_path, ingest, "http://127.0.0.1:9/v1", settings)
 
 
+def test_nothing_kept_since_nothing_could_be_asked_says_so(tmp_path: Path) -> None:
+    ingest = make(tmp_path, 4)
+    with pytest.raises(ZooError, match=r"kept nothing \(the budget of 0 calls was reached after 0 of 4 items\)"):
+        annotate(tmp_path, ingest, "http://127.0.0.1:9/v1", FAST.model_copy(update={"max_calls": 0}))
+
+
 def test_nothing_kept_says_which_check_took_what(tmp_path: Path) -> None:
     ingest = make(tmp_path, 4)
     with (

@@ -195,6 +195,17 @@ def test_a_file_that_is_no_cache_is_said_to_be_none_and_stays_as_it_is(
         assert [row[1] for row in db.execute("PRAGMA table_info(answers)")] == ["question", "answer"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="files that take nothing")
+def test_a_file_that_takes_nothing_is_not_said_to_be_in_the_way(tmp_path: Path) -> None:
+    """Moving it away would lose what is in it, and help nobody."""
+    (locked := tmp_path / "locked.sqlite").symlink_to("/proc/version")
+    with pytest.raises(ZooError, match=r"locked\.sqlite cannot be opened .*; make it and its folder writable"):
+        Cache(locked)
+    (full := tmp_path / "full.sqlite").symlink_to("/dev/full")
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+        Cache(full)
+
+
 def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     cache = Cache(path)

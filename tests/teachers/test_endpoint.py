@@ -70,6 +70,21 @@ def test_a_server_that_asks_for_no_time_is_given_some_all_the_same() -> None:
     assert at[1] - at[0] > 0.3 and at[2] - at[1] > 0.7
 
 
+def test_a_long_wait_that_the_server_asks_for_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    async def run(url: str) -> None:
+        teacher = EndpointTeacher(Endpoint(url, "m", "k"), 5.0, 0, 4, 32)
+        asked = [asyncio.ensure_future(teacher.ask(request(str(n)))) for n in range(3)]
+        await asyncio.wait(asked, timeout=2)
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        await teacher.close()
+
+    with serving(lambda b, n: Reply(status=429, headers={"retry-after": "90"})) as server:
+        asyncio.run(run(server.url))
+    assert capsys.readouterr().err.count("asks for 90 s without requests (status 429)") == 1
+
+
 def test_a_stuck_connection_stalls_nobody_else() -> None:
     def script(body: dict[str, Any], before: int) -> Reply:
         return Reply("late", delay=4) if body["messages"][0]["content"] == "stuck" else Reply("good")
@@ -102,6 +117,22 @@ def test_trouble_that_stays_is_unanswered_with_its_reason() -> None:
         with pytest.raises(Unanswered, match=r"status 500: on fire \(2 tries\)"):
             ask(server, request(), retries=1)
         assert len(server.log) == 2
+
+
+def test_what_is_no_http_is_told_in_one_line() -> None:
+    reply = Reply(raw="x", headers={"transfer-encoding": "chunked"})
+    with serving(lambda b, n: reply) as server, pytest.raises(Unanswered) as caught:
+        ask(server, request(), retries=0)
+    assert str(caught.value).startswith("connection: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"), [("<html>Please log in</html>", "'<html>Please log in"), ("", "but nothing")]
+)
+def test_a_page_in_an_answers_place_is_shown(raw: str, shown: str) -> None:
+    with serving(lambda b, n: Reply(raw=raw)) as server, pytest.raises(Unanswered) as caught:
+        ask(server, request(), retries=0)
+    assert str(caught.value).startswith("the server's reply is no chat completion but") and shown in str(caught.value)
 
 
 def test_a_request_the_server_will_not_take_is_not_tried_again() -> None:

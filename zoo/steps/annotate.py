@@ -207,8 +207,9 @@ def _finish(
     count = write_rows(job.folder / "rejected.jsonl", chain(rejected, _duplicates(work, repeated)))
     reasons = dict(sorted(work.reasons.items(), key=lambda r: (-r[1], r[0])))
     if not kept:
-        took = ", ".join(f"{reason} {n}" for reason, n in reasons.items()) or "there was nothing to ask about"
-        raise ZooError(f"annotate kept nothing ({took}); look at {job.folder / 'rejected.jsonl'}.")
+        took = [f"{reason} {n}" for reason, n in reasons.items()] + ([done.stopped] if done.stopped else [])
+        why = ", ".join(took) or "there was nothing to ask about"
+        raise ZooError(f"annotate kept nothing ({why}); look at {job.folder / 'rejected.jsonl'}.")
     spent = done.ended.spent
     result: dict[str, Any] = {
         "asked": done.ended.begun, "kept": len(kept), "rejected": reasons, "calls": spent.calls,

@@ -11,17 +11,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from zoo.console import say
 from zoo.errors import ZooError
 from zoo.teachers import Answer, Request, Unanswered
 from zoo.teachers.chosen import Endpoint
 from zoo.teachers.pace import Pace, Turn
-from zoo.teachers.wire import Malformed, Wire, filtered, read
+from zoo.teachers.wire import Malformed, Wire, filtered, parsed
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
 OPENAI = "https://api.openai.com/v1"
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+LONG_WAIT_S = 20.0  # without a word the run would look stuck
 PATIENCE_S = 900.0  # with a server that only ever answers that it is asked too often
 _SPENT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.I)
 
@@ -59,6 +61,7 @@ class EndpointTeacher:
         self._timeout_s, self._retries = timeout_s, retries
         self._asked = 0
         self._answered = 0.0
+        self._left_alone = 0.0
         self._endpoint = endpoint
 
     @cached_property
@@ -127,16 +130,18 @@ class EndpointTeacher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 reply = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
-            answer = read(json.loads(reply.content), self.where)
+            answer = parsed(reply.content, self.where)
         except APIStatusError as e:
             raise self._again(e, turn) or e from e
         except TimeoutError as e:
             self.pace.overloaded(turn)
             raise _Again(f"no answer within {self._timeout_s:g} s") from e
-        except (APIConnectionError, ClientError, Malformed, ValueError, RecursionError) as e:
-            # What is no HTTP comes as aiohttp's own error; a reply of nothing but brackets as the last one.
+        except Malformed as e:
             self.pace.overloaded(turn)
-            raise _Again(f"connection: {_innermost(e)}") from e
+            raise _Again(str(e)) from e
+        except (APIConnectionError, ClientError, ValueError) as e:  # what is no HTTP comes as aiohttp's own error
+            self.pace.overloaded(turn)
+            raise _Again(f"connection: {' '.join(str(_innermost(e)).split())[:300]}") from e
         finally:
             self.pace.end(turn)
         self._answered = time.monotonic()
@@ -151,6 +156,9 @@ class EndpointTeacher:
         if (status not in (408, 409, 429) and status < 500) or self.wire.blames(status, said):
             return None
         wait = self.pace.overloaded(turn, error.response.headers)
+        if wait is not None and wait >= LONG_WAIT_S and time.monotonic() >= self._left_alone:
+            self._left_alone = time.monotonic() + wait
+            say(f"  the teacher at {self.where} asks for {wait:.0f} s without requests (status {status})")
         return _Again(f"status {status}: {said}", wait, counts=status != 429)
 
     def _stop_if_hopeless(self, status: int, said: str, body: Any) -> None:

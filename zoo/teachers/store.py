@@ -39,6 +39,7 @@ _COUNTS = """SELECT domain, model, place, count(*), sum(bytes), sum(tokens_in), 
 _PATIENCE_S = 60.0
 _AT_A_TIME = 1000  # rows or pages that a drop takes before it lets others write
 _INCREMENTAL = 2  # what `PRAGMA auto_vacuum` says of a file that can shrink step by step
+_UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -76,7 +77,7 @@ class Count:
 
 class Cache:
     """Answers and claims by key, in the file at `path`, which is made where there is none. Raises ZooError for a file
-    that is none or is damaged. Use it in the thread that opened it."""
+    that is none, is damaged or cannot be written, SQLite's error where the disk is full. Use it in the thread that opened it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -87,7 +88,11 @@ class Cache:
             self._db = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None)
             self._prepare()
         except sqlite3.Error as e:
-            raise ZooError(f"The teacher's cache {path} cannot be opened ({e}); move it away and run again.") from e
+            code = getattr(e, "sqlite_errorcode", 0) & 0xFF  # ours have none
+            if code == sqlite3.SQLITE_FULL:
+                raise
+            todo = "make it and its folder writable" if code in _UNWRITABLE else "move it away"
+            raise ZooError(f"The teacher's cache {path} cannot be opened ({e}); {todo} and run again.") from e
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # heeded while the file is empty

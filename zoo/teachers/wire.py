@@ -114,6 +114,17 @@ def filtered(status: int, body: Any) -> bool:
     return status in (400, 403) and bool(_FILTERED.search(json.dumps(body) if body else ""))
 
 
+def parsed(reply: bytes, place: str) -> Answer:
+    """The answer of a reply's body. Raises Malformed, showing how it begins, where it is not JSON: often a page of a
+    server in between, that wants a login or says that it is busy."""
+    try:
+        completion = json.loads(reply)
+    except (ValueError, RecursionError) as e:
+        begins = repr(reply[:80].decode("utf-8", "replace")) if reply.strip() else "nothing"
+        raise Malformed(f"the server's reply is no chat completion but {begins}") from e
+    return read(completion, place)
+
+
 def read(completion: Any, place: str) -> Answer:
     """A chat completion's first choice. Raises Malformed where it has none."""
     try:
