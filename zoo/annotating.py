@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,7 @@ from zoo.teachers.budget import NOTHING, UNLIMITED, Limits, Spend
 from zoo.teachers.metering import most, spent
 from zoo.teachers.prices import Price
 
+_MOST_BRACES = 1000
 REPAIRS = 2  # further tries at JSON that cannot be read
 _FENCE = re.compile(r"```(?:json|JSON)?\s*\n?(.*?)```", re.S)
 # A backslash that JSON does not know, or that begins \b or \f: in prose those are TeX (\beta, \frac), not controls.
@@ -201,7 +203,8 @@ def read_json(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 def _first_object(text: str) -> dict[str, Any] | None:
     decoder = json.JSONDecoder(strict=False)
     fixed = _TEX.sub(r"\1\\\\", text)
-    for brace in re.finditer(r"\{", fixed):
+    # Each brace may be tried to the text's end: of one that is nothing but braces a few will do.
+    for brace in islice(re.finditer(r"\{", fixed), _MOST_BRACES):
         try:
             value, _ = decoder.raw_decode(fixed, brace.start())
         except ValueError:
