@@ -119,3 +119,17 @@ def test_it_costs_next_to_nothing():
         for _ in range(100_000):
             bar.advance()
         assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("usd", "said"),
+    [
+        (0.0, "0.00 USD"),
+        (0.004703, "0.0047 USD"),
+        (0.000001, "0.000001 USD"),
+        (0.01, "0.01 USD"),
+        (1234.5, "1,234.50 USD"),
+    ],
+)
+def test_money_is_said_in_cents_and_below_one_as_exactly_as_it_is_known(usd: float, said: str) -> None:
+    assert console.money(usd) == said

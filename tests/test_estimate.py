@@ -60,7 +60,8 @@ def test_the_second_plan_has_learned_from_the_first_run(tmp_path: Path) -> None:
         n = number(body)
         if not solving(body) and n % 3 == 0:
             return counted(body, json.dumps(written(n, quotes=["A sentence that nobody ever wrote."])))
-        return counted(body, "I would rather chat about it. " * 20) if not solving(body) and n % 3 == 1 else right(body)
+        chat = f"{'I would rather chat about it. ' * 20}{len(body['messages'])}"
+        return counted(body, chat) if not solving(body) and n % 3 == 1 else right(body)
 
     ingest = make(tmp_path, 60)
     with serving(difficult) as teacher:
@@ -88,6 +89,14 @@ def test_another_teachers_run_teaches_nothing(tmp_path: Path) -> None:
         other.__dict__["base"] = run.base
         assert "not measured" in STEP.plan(other, {"ingest": ingest})["note"]
         assert "earlier run" in STEP.plan(run, {"ingest": ingest})["note"]
+
+
+@pytest.mark.parametrize("limit", ["max_calls", "max_tokens", "max_cost"])
+def test_a_budget_of_nothing_is_planned_as_nothing(tmp_path: Path, limit: str) -> None:
+    ingest = make(tmp_path, 6)
+    (tmp_path / "workspace" / "prices.yaml").write_text("models: {scripted: {input: 1, output: 2}}")
+    found = STEP.plan(job(tmp_path, "http://127.0.0.1:9/v1", FAST.model_copy(update={limit: 0})), {"ingest": ingest})
+    assert (found["calls"], found["tokens"], found["cost"], found["seconds"]) == (0, {"in": 0, "out": 0}, 0, 0)
 
 
 VOCABULARY = 6000

@@ -10,8 +10,9 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,7 +62,8 @@ class Asks(Protocol):
 @dataclass
 class Ask:
     """The teacher as an annotator sees it, for one item; `spent` is what that item has cost, repairs included, which is
-    never more than `limit`: a call that might go over it is not made, and `short` then names which limit that was."""
+    never more than `limit`: a call that might go over it is not made, and `short` then names which limit that was. `answers`
+    counts its answers by how they ended: stop, cut_off, refused, filtered or empty."""
 
     teacher: Asks
     max_tokens: int
@@ -70,9 +72,10 @@ class Ask:
     price: Price | None = None
     spent: Spend = NOTHING
     short: str | None = None
+    answers: Counter[str] = field(default_factory=Counter)
 
     async def text(self, prompt: str, *, sample: int = 0) -> str:
-        """The answer to one user message. Raises Failed where it was cut off, refused or is empty."""
+        """The answer to one user message. Raises Failed where it was cut off, refused, filtered or is empty."""
         return await self._text(({"role": "user", "content": prompt},), None, sample)
 
     async def data(self, prompt: str, schema: Mapping[str, Any], *, sample: int = 0) -> dict[str, Any]:
@@ -81,10 +84,12 @@ class Ask:
         messages: tuple[dict[str, str], ...] = ({"role": "user", "content": prompt},)
         text = ""
         for _ in range(1 + REPAIRS):
-            text = await self._text(messages, dict(schema), sample)
+            before, text = text, await self._text(messages, dict(schema), sample)
             try:
                 return read_json(text, schema)
             except ValueError as e:
+                if text == before:  # the next messages would be these again, and so would their answer
+                    break
                 again = f"That cannot be used: {e}. Reply again, with one JSON object only."
                 messages = (messages[0], {"role": "assistant", "content": text}, {"role": "user", "content": again})
         raise Failed("malformed", text)
@@ -103,14 +108,18 @@ class Ask:
             cost = spent(request, answer, self.price)
         finally:
             self.spent = self.spent.less(needs).plus(cost)
-        text = _writable(answer.text)
-        if answer.finish in ("refused", "filtered"):
-            raise Failed(answer.finish, text)
-        if answer.finish == "length":
-            raise Failed("cut_off", text)
-        if not text.strip():
-            raise Failed("empty")
+        ended, text = _ended(answer), _writable(answer.text)
+        self.answers[ended] += 1
+        if ended != "stop":
+            raise Failed(ended, "" if ended == "empty" else text)
         return text
+
+
+def _ended(answer: Answer) -> str:
+    """How an answer ended, as its reject reason where it cannot be used."""
+    if answer.finish == "length":
+        return "cut_off"
+    return "empty" if answer.finish == "stop" and not answer.text.strip() else answer.finish
 
 
 @dataclass(frozen=True)

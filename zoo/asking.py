@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from zoo.annotating import Annotator, Ask, Failed, Material
 from zoo.api import Example, Question, Rejected, Teacher
 from zoo.config import AnnotateSettings
-from zoo.console import Progress, progress, say
+from zoo.console import Progress, money, progress, say
 from zoo.errors import ZooError
 from zoo.run import Job
 from zoo.spill import Spill
@@ -82,11 +82,12 @@ class Work:
 @dataclass(frozen=True)
 class Asked:
     """What asking about the items came to. `items` is how many there were; `ended` what those begun cost, whoever paid for
-    it, and `paid` what this run did, in `seconds`."""
+    it, and `paid` what this run did, in `seconds`; `answers` are counts by how they ended, as `Ask` has them."""
 
     items: int
     model: str
     ended: Ended
+    answers: dict[str, int]
     usage: Usage
     paid: Spend
     seconds: float
@@ -112,6 +113,7 @@ class _Desk:
     unanswered: int = 0
     why: str = ""
     spent: Spend = NOTHING  # of the budget, what the cache answered included
+    answers: Counter[str] = field(default_factory=Counter)
 
     def annotator(self, item: Item) -> Annotator:
         return self.annotators["documents" if isinstance(item, Material) else "questions"]
@@ -158,6 +160,8 @@ class _Desk:
         if isinstance(row, Example):
             credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
             row = row.model_copy(update={"teacher": credit})
+        if second or not again:  # an item's second turn has the answers of its first again, from the cache
+            self.answers.update(ask.answers)
         return Outcome(row, ask.spent, ask.short, again)
 
     def done(self, number: int, item: Item, outcome: Outcome[Row]) -> None:
@@ -175,13 +179,13 @@ class _Desk:
         self.bar.advance(note=self._note(), share=min(share, 1.0))
 
     def _note(self) -> str:
-        """For example: `12 passed the checks, 40 of 400 calls, 0.13 USD`."""
+        """For example: `12 passed the checks, 40 of 400 calls, 0.13 USD of 10.00 USD`."""
         parts = [f"{self.kept:,} passed the checks", f"{self.spent.calls:,}{_of(self.limits.calls)} calls"]
         if self.limits.tokens is not None:
             parts.append(f"{self.spent.tokens:,}{_of(self.limits.tokens)} tokens")
         if self.price and self.price.priced:
-            most = f" of {self.job.settings.max_cost:g}" if self.limits.cost is not None else ""
-            parts.append(f"{usd(self.spent.cost):.2f}{most} USD")
+            most = f" of {money(self.job.settings.max_cost)}" if self.limits.cost is not None else ""
+            parts.append(f"{money(usd(self.spent.cost))}{most}")
         return ", ".join(parts)
 
 
@@ -227,11 +231,14 @@ async def ask_all(
         await teacher.close()
     if desk.unanswered and desk.unanswered == desk.asked:
         raise desk.gone(desk.why)
+    if desk.unanswered:
+        say(f"  {desk.unanswered:,} of {desk.asked:,} items were not answered; the last: {desk.why}")
     stopped = None
     if ended.limit:
         stopped = f"the budget of {_named(ended.limit, settings)} was reached after {ended.begun} of {count} items"
         say(f"  {stopped}")
-    return Asked(count, source.model, ended, teacher.usage, source.paid, source.seconds, stopped)
+    answers = dict(sorted(desk.answers.items()))
+    return Asked(count, source.model, ended, answers, teacher.usage, source.paid, source.seconds, stopped)
 
 
 def _named(limit: str, settings: AnnotateSettings) -> str:

@@ -121,10 +121,14 @@ class _Bar(Progress):
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Rich
+        from rich.table import Column
 
+        # In a narrow terminal the note goes on in the next line; else rich would cut off the counts.
+        whole = Column(no_wrap=True)
         self.bar = Rich(
-            TextColumn("  {task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("{task.fields[more]}", markup=False), console=Console(stderr=True), transient=True,
+            TextColumn("  {task.description}", markup=False), BarColumn(20), MofNCompleteColumn(table_column=whole),
+            TimeElapsedColumn(table_column=whole), TextColumn("{task.fields[more]}", markup=False, table_column=Column()),
+            console=Console(stderr=True), transient=True,
         )  # fmt: skip
         self._task = self.bar.add_task(what, total=total, more="")
 
@@ -159,6 +163,13 @@ def pace(rate: float, unit: str) -> str:
         return ""
     a, per = (rate, "s") if rate >= 1 else (60 * rate, "min")
     return f"{a:.{0 if a >= 9.95 else 1}f} {unit}/{per}"
+
+
+def money(usd: float) -> str:
+    """12.30 USD; below a cent 0.0047 USD: few calls of a small model cost no more."""
+    if usd and usd < 0.01:
+        return f"{float(f'{usd:.2g}'):f}".rstrip("0") + " USD"
+    return f"{usd:,.2f} USD"
 
 
 def duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from zoo.asking import Asked, Item, limits_of, usd
 from zoo.errors import ZooError
 from zoo.passages import Tokens
 from zoo.run import Run
-from zoo.teachers.budget import Limits, Spend
+from zoo.teachers.budget import UNLIMITED, Limits, Spend
 from zoo.teachers.chosen import answer_tokens, chosen, teacher_name
 from zoo.teachers.prices import Price
 
@@ -38,6 +39,10 @@ class Need:
 
     def times(self, factor: float) -> Need:
         return Need(*(factor * a for a in self._all()))
+
+    def whole(self) -> Need:
+        """Rounded up: of a call that a budget has no room for, nothing is spent."""
+        return Need(*(math.ceil(a) for a in self._all()))
 
     def _all(self) -> tuple[float, float, float, float]:
         return self.items, self.calls, self.tokens_in, self.tokens_out
@@ -99,9 +104,10 @@ def needs_of(
 def estimate(
     run: Run, sample: Sample, annotators: dict[str, Annotator], tokens: Tokens, price: Price | None
 ) -> dict[str, Any]:
-    """`calls`, `tokens` in and out, `cost` (None without a price), `seconds` and a `note` on these; `raw` is what was reckoned
-    of all items, before budgets and before what an earlier run showed was applied."""
+    """`calls`, `tokens` in and out, `cost` (None without a price), `seconds` (None by batches) and a `note` on these; `raw` is
+    what was reckoned of all items, before budgets and before what an earlier run showed was applied."""
     settings = run.recipe.annotate
+    price = price.by_batch() if price and settings.batch else price
     limits, past = limits_of(settings), past_of(run, annotators)
     longest = answer_tokens(run)
     seen = _sum(needs_of(run, sample.spread, annotators, tokens, longest))
@@ -144,18 +150,22 @@ def _until(needs: Iterable[Need], limits: Limits, price: Price | None) -> Need:
     total = Need()
     for need in needs:
         with_it = total.plus(need)
-        if limits.over(with_it.spend(price)):
+        if limits.over(with_it.whole().spend(price)):
             low, high = 0.0, 1.0
             for _ in range(20):
                 middle = (low + high) / 2
-                over = limits.over(total.plus(need.times(middle)).spend(price))
+                over = limits.over(total.plus(need.times(middle)).whole().spend(price))
                 low, high = (low, middle) if over else (middle, high)
             return total.plus(need.times(low))
         total = with_it
     return total
 
 
-def _time(run: Run, need: Need, past: Past) -> tuple[float, str]:
+def _time(run: Run, need: Need, past: Past) -> tuple[float | None, str]:
+    if run.recipe.annotate.batch:
+        held = limits_of(run.recipe.annotate) != UNLIMITED
+        more = ", and a budget, of which the most that items may need is set aside, makes more of them" if held else ""
+        return None, f"a batch may take a day, and what its answers lead to makes another{more}"
     if past.seconds is not None:
         return round(past.seconds * need.calls, 1), "the time as an earlier run with this teacher took"
     if chosen(run) is None:
@@ -223,17 +233,19 @@ def _records(folder: Any) -> list[dict[str, Any]]:
 
 def compared(before: dict[str, Any], asked: Asked, price: Price | None, key: str) -> dict[str, Any]:
     """The estimate for the record: as it was, with `off`, the share by which each number was too high (+) or too low (-);
-    None where there is nothing to compare, as for the time of a run that the cache answered in part."""
+    None where there is nothing to compare, as for the time of a run that the cache answered in part. `timed` is what a later
+    plan takes the time of a call from."""
     spent = asked.ended.spent
-    fresh = asked.paid.calls >= spent.calls
+    timed = before["seconds"] is not None  # a batch's time is its provider's, and foretells nothing
+    fresh = timed and not asked.usage.cached
     off = {
         "calls": _off(before["calls"], spent.calls),
         "tokens": _off(before["tokens"]["in"] + before["tokens"]["out"], spent.tokens),
         "cost": _off(before["cost"], usd(spent.cost)) if price else None,
         "seconds": _off(before["seconds"], asked.seconds) if fresh else None,
     }
-    timed = {"calls": asked.paid.calls, "seconds": round(asked.seconds, 2)}
-    return {**{k: v for k, v in before.items() if k != "note"}, "off": off, "timed": timed, "key": key}
+    took = {"calls": asked.paid.calls if timed else 0, "seconds": round(asked.seconds, 2)}
+    return {**{k: v for k, v in before.items() if k != "note"}, "off": off, "timed": took, "key": key}
 
 
 def _off(estimated: float, actual: float) -> float | None:
@@ -242,9 +254,13 @@ def _off(estimated: float, actual: float) -> float | None:
 
 def said(off: dict[str, float | None]) -> str:
     """For example: `the estimate was 3% too high in calls, 5% too low in tokens`."""
-    known = {name: share for name, share in off.items() if share is not None}
-    parts = [
-        f"right in {n}" if round(100 * x) == 0 else f"{abs(x):.0%} too {'high' if x > 0 else 'low'} in {n}"
-        for n, x in known.items()
-    ]
+    parts = [f"{_too(share)} in {name}" for name, share in off.items() if share is not None]
     return f"the estimate was {', '.join(parts)}" if parts else ""
+
+
+def _too(share: float) -> str:
+    if round(100 * share) == 0:
+        return "right"
+    if share >= 1:
+        return f"{1 + share:.1f} times too high"
+    return f"{abs(share):.0%} too {'high' if share > 0 else 'low'}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from zoo.console import money
+
 Entry = dict[str, Any]
 
 
@@ -58,7 +60,7 @@ def _annotate(e: Entry) -> Iterator[str]:
     if e["cost"] is None:
         yield f"at a price that no list has (prices.yaml in the workspace can name that of {teacher})"
     elif e["cost"]:
-        yield f"about {e['cost']:.2f} USD" if e["cost"] >= 0.01 else "less than 0.01 USD"
+        yield f"about {money(e['cost'])}"
 
 
 def _tokens(e: Entry) -> Iterator[str]:
@@ -85,8 +87,9 @@ def _sum(entries: list[Entry]) -> str:
     seconds = sum(e.get("seconds") or 0 for e in steps)
     weights = [w for e in steps for w in e.get("weights", [])]
     disk = sum(e.get("disk_mb") or 0 for e in (*steps, *weights))
-    line = f"in all: about {roughly(seconds)}" + (f" and the time of {' and '.join(unknown)}" if unknown else "")
-    return line + (f", {disk:,} MB of disk" if disk else "")
+    times = [f"about {roughly(seconds)}"] if seconds or not unknown else []
+    times += [f"the time of {' and '.join(unknown)}"] if unknown else []
+    return f"in all: {' and '.join(times)}" + (f", {disk:,} MB of disk" if disk else "")
 
 
 def roughly(seconds: float) -> str:

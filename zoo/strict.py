@@ -53,7 +53,7 @@ def read_yaml(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as e:
         raise RequestError(f"{path} cannot be read: {e}.") from e
     except (yaml.YAMLError, ValueError) as e:  # a date that does not exist is a ValueError
-        raise RequestError(f"{path.name} is not valid YAML{_why(e)}.") from e
+        raise RequestError(f"{path} is not valid YAML{_why(e)}.") from e
 
 
 def _why(e: Exception) -> str:

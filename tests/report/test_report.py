@@ -144,7 +144,7 @@ def test_costs_settings_and_versions_are_there(page):
     assert rows[0] == "ingest done before 1 min 1 s 1,234 MB – – –"
     assert (
         rows[1]
-        == "annotate done 1 min 1 s 1,234 MB 9,000 in, 800 out 64 (4 cached, 60 estimated) 0.25 USD (0.30 estimated)"
+        == "annotate done 1 min 1 s 1,234 MB 9,000 in, 800 out 64 (4 cached, 60 estimated) 0.25 USD (0.30 USD estimated)"
     )
     assert "learning_rate: 0.001" in page.get_element_by_id("recipe").find("pre").text
     assert "srm-zoo" in words(page.get_element_by_id("versions"))

@@ -149,6 +149,28 @@ def test_a_scripted_teacher_keeps_exactly_the_right_rows(tmp_path: Path) -> None
             assert [v.verdict for v in example.verdicts] == ["right", "right"]
 
 
+def test_how_answers_ended_is_counted_apart_also_when_the_cache_has_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = {
+        0: Reply(None, refusal="no"), 1: Reply("", finish="content_filter"), 2: Reply("{", finish="length"), 3: Reply(" "),
+        4: Reply("I would rather not."), 5: Reply(status=400, error="this prompt is too long for me"),
+    }  # fmt: skip
+    ingest = make(tmp_path, 8)
+    with serving(lambda b, _: ends.get(number(b)) or right(b)) as teacher:
+        made = annotate(tmp_path, ingest, teacher.url, FAST)
+        first, said = made.result, capsys.readouterr().err
+        assert sum(number(e.body) == 4 for e in teacher.log) == 2, "who repeats itself would again"
+        (made.folder / "record.json").unlink()
+        again = annotate(tmp_path, ingest, teacher.url, FAST).result
+    answers = {"cut_off": 1, "empty": 1, "filtered": 1, "refused": 1, "stop": 6}
+    assert first["answers"] == again["answers"] == answers
+    assert first["calls"] == sum(answers.values()) + 1 and again["cached"] == sum(answers.values())
+    assert "1 of 8 items were not answered; the last: status 400: this prompt is too long for me" in said
+    assert first["estimate"]["off"]["seconds"] is not None, "all of it was asked"
+    assert again["estimate"]["off"]["seconds"] is None
+
+
 def test_questions_that_repeat_a_kept_one_are_dropped_in_the_items_order(tmp_path: Path) -> None:
     ingest = make(tmp_path, 12)
 
@@ -347,7 +369,7 @@ def test_seeds_come_first_with_their_quotes_found_and_their_answers_verified(tmp
 def test_a_plan_never_promises_fewer_calls_than_a_run_makes(tmp_path: Path) -> None:
     ingest = make(tmp_path, 4, [seed(1)])
     planned = STEP.plan(job(tmp_path, "http://127.0.0.1:9/v1", FAST), {"ingest": ingest})
-    with serving(lambda b, _: Reply("no JSON") if solving(b) else right(b)) as teacher:
+    with serving(lambda b, _: Reply(f"no JSON {len(b['messages'])}") if solving(b) else right(b)) as teacher:
         made = annotate(tmp_path, ingest, teacher.url, FAST)
     assert planned["calls"] < made.result["calls"] == 16 <= planned["most_calls"]
 

@@ -52,6 +52,19 @@ def most_often(server: BatchServer) -> int:
     return max(Counter(json.dumps(e.body["messages"]) for e in server.log).values())
 
 
+def test_a_plan_by_batches_has_their_price_and_no_time(tmp_path: Path) -> None:
+    ingest = make(tmp_path, 12)
+    (tmp_path / "workspace" / "prices.yaml").write_text("models: {scripted: {input: 1, output: 2, batch: 0.25}}")
+    with batching(right) as server:
+        plain, batch = (STEP.plan(job(tmp_path, server.url, s), {"ingest": ingest}) for s in (FAST, BATCH))
+        result = annotate(tmp_path, ingest, server.url, BATCH).result
+        after = STEP.plan(job(tmp_path, server.url, FAST), {"ingest": ingest})
+    assert batch["cost"] == pytest.approx(plain["cost"] / 4, abs=1e-6) and batch["calls"] == plain["calls"]
+    assert plain["seconds"] > 0 and batch["seconds"] is None and "a day" in batch["note"]
+    assert result["estimate"]["off"]["seconds"] is None
+    assert "not measured" in after["note"], "how long a batch took says nothing of a run without"
+
+
 def test_a_batch_leaves_the_files_of_an_ordinary_run_whatever_goes_wrong(tmp_path: Path) -> None:
     with batching(scripted) as server:
         made = annotate(tmp_path / "batch", make(tmp_path / "batch", 24), server.url, BATCH)

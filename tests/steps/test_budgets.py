@@ -149,7 +149,7 @@ def test_the_options_are_settings_and_come_after_set(tmp_path: Path) -> None:
     refused = zoo(*common, *asking, "--max-cost", "1")
     assert refused.returncode == 2 and str(prices) in json.loads(refused.stdout)["error"]
     negative = zoo(*common, "--max-tokens", "-1")
-    assert negative.returncode == 2 and "annotate.max_tokens is -1; it should be at least 0" in negative.stderr
+    assert negative.returncode == 2 and "--max-tokens is -1; it should be a number of at least 0." in negative.stderr
     prices.write_text("models: {large: {input: 1, output: 2}}")
     done = zoo(*common, *asking, "--max-cost", "1", "--set", "annotate.max_calls=4", "--max-calls", "6")
     planned = json.loads(done.stdout)["plan"][1]

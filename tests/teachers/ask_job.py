@@ -31,7 +31,7 @@ async def ask(path: Path, url: str, count: int, backwards: bool) -> None:
     said = dict(zip(order, await asyncio.gather(*(teacher.ask(request(n)) for n in order)), strict=True))
     await teacher.close()
     told = {"texts": [said[n].text for n in range(count)], "calls": teacher.usage.calls, "cached": teacher.usage.cached}
-    sys.stdout.write(json.dumps({**told, "paid_out": teacher.usage.paid_out}) + "\n")
+    sys.stdout.write(json.dumps(told) + "\n")
 
 
 if __name__ == "__main__":

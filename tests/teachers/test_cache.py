@@ -44,8 +44,7 @@ def test_an_answer_is_asked_for_once_also_when_wanted_twice_at_a_time(tmp_path: 
         cached = CachedTeacher(teacher, Cache(tmp_path / "c.sqlite"))
         answers = await asyncio.gather(*(cached.ask(REQUEST) for _ in range(5)))
         assert {a.text for a in answers} == {"answer 1"} and teacher.asked == 1
-        usage = cached.usage
-        assert (usage.calls, usage.cached, usage.tokens_out, usage.paid_in, usage.paid_out) == (5, 4, 20, 3, 4)
+        assert (cached.usage.calls, cached.usage.cached) == (5, 4)
         await cached.close()
 
     asyncio.run(run())
@@ -68,31 +67,6 @@ def test_every_place_of_a_teacher_has_its_own_key_which_does_not_depend_on_the_o
     cache = Cache(tmp_path / "c.sqlite")
     one, two, three = (CachedTeacher(Counting(*p), cache) for p in (("a",), ("a", "b"), ("c", "b", "a")))
     assert one.keys(REQUEST) == two.keys(REQUEST)[:1] and two.keys(REQUEST) == three.keys(REQUEST)[:0:-1]
-
-
-def test_how_answers_ended_is_counted_apart_also_when_they_come_from_the_cache(tmp_path: Path) -> None:
-    ends = {
-        "a": ("text", "stop"),
-        "b": ("te", "length"),
-        "c": ("", "refused"),
-        "d": ("", "filtered"),
-        "e": (" ", "stop"),
-    }
-
-    class Ending(Counting):
-        async def ask(self, request: Request) -> Answer:
-            return Answer(*ends[request.messages[0]["content"]], tokens_in=10, tokens_out=2)
-
-    async def run(paid: int) -> None:
-        cached = CachedTeacher(Ending(), Cache(tmp_path / "c.sqlite"))
-        for content in ends:
-            await cached.ask(replace(REQUEST, messages=({"role": "user", "content": content},)))
-        assert cached.usage.finishes == {"stop": 1, "length": 1, "refused": 1, "filtered": 1, "empty": 1}
-        assert (cached.usage.tokens_in, cached.usage.paid_in, cached.usage.paid_out) == (50, 10 * paid, 2 * paid)
-        await cached.close()
-
-    asyncio.run(run(5))
-    asyncio.run(run(0))
 
 
 @pytest.mark.parametrize("text", ["\ud800 half a pair", "ß €", "\x00 nul", ""])

@@ -68,7 +68,9 @@ def cache(
         o.print_json({"dropped": shown, "mb": _mb(left)} if drop else {**shown, "mb": _mb(total)})
         return
     _draw(answers, things)
-    if drop:
+    if drop and not (answers or things):
+        say(f"nothing is selected, so nothing was dropped from {here.cache}")
+    elif drop:
         say(f"dropped; {_mb(total - left):,} MB less, {_mb(left):,} MB left in {here.cache}")
     else:
         say(f"{_mb(total):,} MB in {here.cache} in all")

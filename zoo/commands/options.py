@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,9 +107,13 @@ def pairs(values: list[str] | None, option: str) -> dict[str, Path]:
 
 
 def budgets(calls: int | None, tokens: int | None, cost: float | None) -> tuple[str, ...]:
-    """The teacher's budgets as settings: what `--set` says of one comes before, and so counts less."""
-    given = {"max_calls": calls, "max_tokens": tokens, "max_cost": cost}
-    return tuple(f"annotate.{name}={value}" for name, value in given.items() if value is not None)
+    """The teacher's budgets as settings: what `--set` says of one comes before, and so counts less. Raises RequestError by
+    the option's name, where the recipe would be blamed."""
+    given = {"calls": calls, "tokens": tokens, "cost": cost}
+    for name, value in given.items():
+        if value is not None and not 0 <= value < math.inf:
+            raise RequestError(f"--max-{name} is {value}; it should be a number of at least 0.")
+    return tuple(f"annotate.max_{name}={value}" for name, value in given.items() if value is not None)
 
 
 def print_json(result: Any) -> None:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from zoo.api import Rejected
 from zoo.artifact import Artifact
-from zoo.console import duration
+from zoo.console import duration, money
 from zoo.errors import ZooError
 from zoo.gate import GENERAL
 from zoo.lastrun import Done, LastRun
@@ -246,8 +246,8 @@ def _cost(name: str, step: StepOf) -> Cost:
         calls = f"{result['calls']:,} ({result['cached']:,} cached{expected})"
     cost = "–"
     if "cost" in result:
-        cost = "not known" if result["cost"] is None else f"{result['cost']:,.2f} USD"
-        cost += f" ({estimate['cost']:,.2f} estimated)" if estimate.get("cost") else ""
+        cost = "not known" if result["cost"] is None else money(result["cost"])
+        cost += f" ({money(estimate['cost'])} estimated)" if estimate.get("cost") else ""
     return Cost(name, step.done.skipped, record["seconds"], record["peak_memory_mb"], tokens, calls, cost)
 
 

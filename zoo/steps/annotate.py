@@ -21,7 +21,7 @@ from zoo.api import Example, Question, Rejected
 from zoo.artifact import Artifact, write_rows
 from zoo.asking import Asked, Item, Work, ask_all, usd
 from zoo.config import AnnotateSettings
-from zoo.console import progress, say
+from zoo.console import money, progress, say
 from zoo.errors import RequestError, ZooError
 from zoo.estimate import Sample, compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
@@ -32,7 +32,7 @@ from zoo.run import Job, Run, Step
 from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher, teacher_name
 from zoo.teachers.prices import FREE, Price, price_of, require_price
 
-VERSION = 4
+VERSION = 5
 
 
 def check(run: Run) -> None:
@@ -204,7 +204,7 @@ def _finish(
     kept = [c for c in work.candidates if c.number not in repeated]
     write_rows(job.folder / "examples.jsonl", (line for n, line in work.examples.lines() if n not in repeated))
     rejected = (line for _, line in work.rejected.lines())
-    count = write_rows(job.folder / "rejected.jsonl", chain(rejected, _duplicates(work, repeated)))
+    write_rows(job.folder / "rejected.jsonl", chain(rejected, _duplicates(work, repeated)))
     reasons = dict(sorted(work.reasons.items(), key=lambda r: (-r[1], r[0])))
     if not kept:
         took = [f"{reason} {n}" for reason, n in reasons.items()] + ([done.stopped] if done.stopped else [])
@@ -213,7 +213,7 @@ def _finish(
     spent = done.ended.spent
     result: dict[str, Any] = {
         "asked": done.ended.begun, "kept": len(kept), "rejected": reasons, "calls": spent.calls,
-        "cached": min(done.usage.cached, spent.calls),
+        "cached": min(done.usage.cached, spent.calls), "answers": done.answers,
         "cost": usd(spent.cost) if price else None, "paid": usd(done.paid.cost) if price else None,
         "tokens": {"in": spent.tokens_in, "out": spent.tokens_out},
         "by_origin": dict(Counter(c.origin for c in kept)),
@@ -222,12 +222,22 @@ def _finish(
     }  # fmt: skip
     if done.stopped:
         result["stopped"] = done.stopped
-    say(f"  {len(kept)} kept, {count} rejected" + "".join(f"; {r} {n}" for r, n in reasons.items()))
-    if price and price.priced:
-        say(f"  {spent.calls:,} calls, {result['cost']:.2f} USD, of which {result['paid']:.2f} USD in this run")
-    if accuracy := said(more["estimate"]["off"]):
-        say(f"  {accuracy}")
+    _say(result, price)
     return result
+
+
+def _say(result: dict[str, Any], price: Price | None) -> None:
+    reasons, tokens = result["rejected"], result["tokens"]
+    why = ": " + ", ".join(f"{reason} {n:,}" for reason, n in reasons.items()) if reasons else ""
+    say(f"  {result['kept']:,} kept, {sum(reasons.values()):,} rejected{why}")
+    if result["calls"]:
+        took = f"{result['calls']:,} calls ({result['cached']:,} from the cache)"
+        took += f", {tokens['in']:,} tokens in and {tokens['out']:,} out"
+        if price and price.priced:
+            took += f", {money(result['cost'])}, of which {money(result['paid'])} in this run"
+        say(f"  {took}")
+    if accuracy := said(result["estimate"]["off"]):
+        say(f"  {accuracy}")
 
 
 STEP = Step("annotate", VERSION, ("ingest",), check, identity, plan, run)

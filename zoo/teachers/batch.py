@@ -151,7 +151,7 @@ class BatchTeacher:
                     self._journal.done(submission)
                     continue
                 self._journal.created(submission, batch)
-            say(f"  batch {submission.batch}: {len(submission.lines)} requests, submitted before, taken up again")
+            say(f"  batch {submission.batch}: {_requests(submission)}, submitted before, taken up again")
             self._send(submission)
 
     def _ready(self) -> Iterator[Line]:
@@ -212,7 +212,7 @@ class BatchTeacher:
         except server.Refused:
             self._done(submission)
             raise
-        say(f"  batch {submission.batch}: {len(submission.lines)} requests submitted to {self.where}")
+        say(f"  batch {submission.batch}: {_requests(submission)} submitted to {self.where}")
 
     async def _ended(self, submission: Submission) -> server.Seen:
         """Looks at the batch, less and less often, until it has come to an end; says each change of its state, and now
@@ -327,3 +327,8 @@ class BatchTeacher:
 
 def _status(reply: server.Reply | None) -> int:
     return reply.status if reply else 0
+
+
+def _requests(submission: Submission) -> str:
+    n = len(submission.lines)
+    return f"{n:,} requests" if n != 1 else "1 request"

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,27 +22,10 @@ POLL_S = 0.05  # how soon one notices that another process has answered, failed 
 @dataclass
 class Usage:
     """Counts of one run. `calls` are requests made of the teacher; `cached` those of them that the cache answered, or
-    another process or item that was asking the same. `tokens_in` and `tokens_out` are those of all answers, `paid_in`
-    and `paid_out` of those that this run asked for. `finishes` counts all answers by how they ended: stop, length,
-    refused, filtered, or empty."""
+    another process or item that was asking the same."""
 
     calls: int = 0
     cached: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    paid_in: int = 0
-    paid_out: int = 0
-    finishes: Counter[str] = field(default_factory=Counter)
-
-    def add(self, answer: Answer, paid: bool) -> None:
-        self.tokens_in += answer.tokens_in
-        self.tokens_out += answer.tokens_out
-        if paid:
-            self.paid_in += answer.tokens_in
-            self.paid_out += answer.tokens_out
-        else:
-            self.cached += 1
-        self.finishes["empty" if answer.finish == "stop" and not answer.text.strip() else answer.finish] += 1
 
 
 @dataclass
@@ -87,7 +69,7 @@ class CachedTeacher:
                 if not flying.cancelled() or _called_off():
                     raise
             else:
-                self.usage.add(answer, paid=False)
+                self.usage.cached += 1
                 return answer
         flying = self._flying[name] = asyncio.get_running_loop().create_future()
         try:
@@ -102,7 +84,7 @@ class CachedTeacher:
         finally:
             del self._flying[name]
         flying.set_result(answer)
-        self.usage.add(answer, paid)
+        self.usage.cached += not paid
         return answer
 
     async def _found(self, request: Request, digest: hashlib._Hash) -> tuple[Answer, bool]:

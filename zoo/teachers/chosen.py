@@ -80,8 +80,10 @@ def addresses(listed: str) -> list[str]:
         )
     if LOCAL in urls:
         raise RequestError("The local teacher cannot be listed beside addresses; give --teacher-url one or the other.")
-    if any(not url.startswith(("http://", "https://")) for url in urls):
-        raise RequestError("The teacher's address must start with http:// or https://; see --teacher-url.")
+    for n, url in enumerate(urls, 1):
+        if not url.startswith(("http://", "https://")):
+            which = f" {n} of {len(urls)}" if len(urls) > 1 else ""
+            raise RequestError(f"The teacher's address{which} must start with http:// or https://; see --teacher-url.")
     try:
         seen = [address(url) for url in urls]
     except ValueError as e:

@@ -70,7 +70,7 @@ class Metered:
         self.ended = time.monotonic()
         cost = spent(request, answer, self.price)
         self.paid = self.paid.plus(cost)
-        if answer.text and not (answer.tokens_in and answer.tokens_out):
+        if answer.text.strip() and not (answer.tokens_in and answer.tokens_out):
             self._say("counts no tokens: the most that its answers can have is counted instead")
         many = cost.tokens_in > sum(len(m["content"]) for m in request.messages)  # seldom: only then is it worth a look
         if (many and cost.tokens_in > most_in(request)) or cost.tokens_out > request.max_tokens:

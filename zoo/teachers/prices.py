@@ -40,6 +40,11 @@ class Price(Strict):
         """What of it decides a cost."""
         return self.model_dump(mode="json", exclude={"page", "read"})
 
+    def by_batch(self) -> Price:
+        """What the same model costs where every answer comes by a batch."""
+        shares = {n: p * self.batch for n in ("input", "output", "cached_input") if (p := getattr(self, n)) is not None}
+        return self.model_copy(update={**shares, "batch": 1.0})
+
     def most(self, tokens_in: int, tokens_out: int) -> int:
         """The most that tokens can cost, in 1e-12 USD."""
         dearest = max(self.input, self.cached_input or 0.0)
