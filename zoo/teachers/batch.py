@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,8 +21,9 @@ from zoo.interrupt import before_the_end
 from zoo.teachers import Answer, Request, Unanswered
 from zoo.teachers import batch_endpoint as server
 from zoo.teachers.batch_journal import Journal, Line, Submission
+from zoo.teachers.batch_outcome import completed, outcome_of
 from zoo.teachers.chosen import Endpoint
-from zoo.teachers.wire import Malformed, Wire, filtered, read
+from zoo.teachers.wire import Wire
 
 # What a server says of more than it queues of one account, in all its batches together.
 _TOO_MUCH = re.compile(r"token_limit|enqueued|too_many_tokens", re.I)
@@ -259,8 +259,10 @@ class BatchTeacher:
         try:
             outcomes: dict[str, Answer | Unanswered | None] = {}
             # What the server could do is known before what it could not is looked at.
-            for n, line in enumerate(sorted(submission.lines.values(), key=lambda x: _status(found.get(x.id)) != 200)):
-                outcome = outcomes[line.id] = self._outcome(line, found.get(line.id))
+            for n, line in enumerate(sorted(submission.lines.values(), key=lambda x: not completed(found.get(x.id)))):
+                outcome = outcomes[line.id] = outcome_of(
+                    line, found.get(line.id), self._wire, self._retries, self.where
+                )
                 if isinstance(outcome, Answer) and self.store:
                     self.store.keep(line.request, outcome)
                 if n % 100 == 0:
@@ -278,31 +280,6 @@ class BatchTeacher:
                 f"The batch {seen.id} was cancelled at {self.where} with {left} of {len(outcomes)} requests not answered; the "
                 "others are kept, and the same command submits these again."
             )
-
-    def _outcome(self, line: Line, reply: server.Reply | None) -> Answer | Unanswered | None:
-        """None where the line is to go again."""
-        if reply is None:
-            reply = server.Reply(line.id, 0, said="the batch's files do not name it")
-        if reply.status == 200:
-            try:
-                answer = replace(read(reply.body, self.where), batched=True)
-            except Malformed as e:
-                return Unanswered(f"malformed: {e}", final=True)
-            self._wire.answered(line.request, line.body)
-            return answer
-        if filtered(reply.status, reply.body):
-            return Answer("", "filtered", batched=True, place=self.where)
-        if self._wire.learned(reply.status, reply.said, line.body):
-            line.form = None
-            return None
-        if (form := self._wire.simpler(reply.status, line.request, line.body)) is not None:
-            line.form = form
-            return None
-        why = f"status {reply.status}: {reply.said}" if reply.status else f"{reply.code or 'no answer'}: {reply.said}"
-        line.tries += 1
-        if not reply.passing:
-            return Unanswered(why, final=True)
-        return Unanswered(f"{why} ({line.tries} tries)", final=True) if line.tries > self._retries else None
 
     def _done(self, submission: Submission) -> None:
         self._journal.done(submission)
@@ -323,10 +300,6 @@ class BatchTeacher:
         else:
             future.set_exception(outcome)
             future.exception()
-
-
-def _status(reply: server.Reply | None) -> int:
-    return reply.status if reply else 0
 
 
 def _requests(submission: Submission) -> str:
