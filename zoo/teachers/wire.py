@@ -18,7 +18,7 @@ _OPTIONAL = {
 _FILTERED = re.compile(r"content_filter|content_policy|content management policy|responsible ?ai", re.I)
 _FINISH: dict[str, Finish] = {"length": "length", "max_tokens": "length", "content_filter": "filtered"}
 FORMATS = ("json_schema", "json_object", "none")  # how JSON is asked for, the best first; `none` is by the prompt
-PROBE_S = 0.5
+PROBE_S = 1.0
 _MOST_TOKENS = 2**40
 
 
