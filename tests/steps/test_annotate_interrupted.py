@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fakes.models import tiny_embedder, tiny_weights
 from tests.fakes.processes import heed_interrupts
 from tests.fakes.teacher import Reply, serving
@@ -20,6 +22,7 @@ COMMAND = [sys.executable, "-c", "import sys; from zoo.cli import main; sys.argv
 PASSAGES, STUCK = 12, 4
 
 
+@pytest.mark.slow
 def test_an_interruption_keeps_every_answer_that_arrived(tmp_path: Path) -> None:
     make(tmp_path, 2)
     for n in range(PASSAGES):
