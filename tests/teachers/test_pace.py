@@ -116,17 +116,24 @@ def test_no_more_is_begun_than_the_headers_say_remains(headers: dict[str, str], 
     assert asyncio.run(run()) == (more, 6)
 
 
-def test_of_replies_out_of_order_the_latest_requests_word_stands() -> None:
+@pytest.mark.parametrize("left", [(0, 9), (9, 0)])
+def test_of_requests_under_way_together_the_least_word_counts_whichever_reached_the_server_first(
+    left: tuple[int, int],
+) -> None:
+    def word(remaining: int) -> dict[str, str]:
+        return {"x-ratelimit-remaining-requests": str(remaining), "x-ratelimit-reset-requests": "300ms"}
+
     async def run() -> float:
         pace = Pace(50)
-        one, two = await pace.begin(), await pace.begin()
-        pace.answered(two, {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "300ms"}.items())
-        pace.answered(one, {"x-ratelimit-remaining-requests": "9", "x-ratelimit-reset-requests": "300ms"}.items())
-        pace.end(one)
-        pace.end(two)
+        for turn, remaining in zip([await pace.begin(), await pace.begin()], left, strict=True):
+            pace.answered(turn, word(remaining).items())
+            pace.end(turn)
         began = time.monotonic()
-        await pace.begin()
-        return time.monotonic() - began
+        pace.answered(later := await pace.begin(), word(9).items())  # begun after all that was said
+        pace.end(later)
+        waited = time.monotonic() - began
+        await asyncio.wait_for(pace.begin(), 0.1)
+        return waited
 
     assert asyncio.run(run()) >= 0.25
 

@@ -69,7 +69,7 @@ class Pace:
         self._resume = 0.0
         self._left: dict[str, float] = {}
         self._until: dict[str, float] = {}
-        self._said: dict[str, int] = {}
+        self._told: dict[str, float] = {}
         self._tokens = 0.0  # of an answer with its question, on the average
         self._timer: asyncio.TimerHandle | None = None
 
@@ -198,14 +198,16 @@ class Pace:
 
     def _heed(self, turn: Turn, headers: Iterable[tuple[str, str]]) -> None:
         """Keeps what the reply says remains, less what was begun since its request was: of that the server may not have
-        known yet. Replies come in any order; the latest request's word stands."""
+        known yet. Requests that were under way together may have reached it in any order: of their words the least
+        counts, until its time is over."""
+        now = time.monotonic()
         for allowed in allowances(headers):
-            if self._said.get(allowed.of, -1) > turn.number:
-                continue
-            self._said[allowed.of] = turn.number
-            since = self._number - turn.number
-            self._left[allowed.of] = allowed.remaining - since * (self._tokens if allowed.of == "tokens" else 1)
-            self._until[allowed.of] = time.monotonic() + allowed.reset_s
+            of, since = allowed.of, self._number - turn.number
+            left = allowed.remaining - since * (self._tokens if of == "tokens" else 1)
+            together = turn.began < self._told.get(of, 0.0) and self._until.get(of, 0.0) > now
+            self._told[of] = now
+            if not together or left <= self._left[of]:
+                self._left[of], self._until[of] = left, now + allowed.reset_s
 
     def _pause(self, seconds: float) -> None:
         self._resume = max(self._resume, time.monotonic() + seconds)
