@@ -56,6 +56,7 @@ def workspace(tmp_path: Path) -> Path:
     folder(place.cache / "base" / ".ORG--one.part" / "model", 1)
     folder(place.cache / "embedder" / "ORG--two", 0.5)
     folder(place.cache / "datasets" / "ORG___three", 0.25)
+    folder(place.cache / "gguf", 0.75)
     return place.root
 
 
@@ -73,6 +74,7 @@ def test_it_shows_answers_by_domain_model_and_place_and_weights_by_name(workspac
         assert 0.6 <= row["mb"] <= 0.7 and row["first"] == row["last"] > "2025"
     assert [(w["name"], w["kind"], w["mb"]) for w in shown["weights"]] == [
         ("ORG/one", "base model", 3.0), ("ORG/two", "sentence embedder", 0.5), ("datasets", "datasets of the Hub", 0.3),
+        ("gguf", "weights written for llama.cpp", 0.8),
     ]  # fmt: skip
     files = sum(p.stat().st_size for p in (workspace / "cache").rglob("*") if p.is_file())
     assert abs(shown["mb"] - files / 1e6) < 0.2
@@ -110,8 +112,9 @@ def test_answers_from_before_a_day(workspace: Path) -> None:
 
 def test_weights_and_data_by_name_then_all(workspace: Path) -> None:
     place = Workspace(workspace)
-    assert told(workspace, "--weights", "ORG/one", "--weights", "datasets", "--drop")["mb"] < 3.5
-    assert not list((place.cache / "base").iterdir()) and not (place.cache / "datasets").exists()
+    assert told(workspace, "--weights", "ORG/one", "--weights", "datasets", "--weights", "gguf", "--drop")["mb"] < 3.5
+    assert not list((place.cache / "base").iterdir())
+    assert not (place.cache / "datasets").exists() and not (place.cache / "gguf").exists()
     assert len(left(workspace)) == 3
     (place.cache / "notes").mkdir()
     (place.cache / "notes" / "of_something_else").write_text("stays")
@@ -186,7 +189,7 @@ def test_what_a_running_process_asks_or_works_with_is_left_to_it(workspace: Path
     with making:
         assert zoo(workspace, "--weights", "ORG/one", "--drop").returncode == 1
     assert zoo(workspace, "--weights", "ORG/one", "--drop").returncode == 0
-    assert [w["name"] for w in told(workspace)["weights"]] == ["ORG/two", "datasets"]
+    assert [w["name"] for w in told(workspace)["weights"]] == ["ORG/two", "datasets", "gguf"]
 
 
 def test_a_drop_lets_others_write_meanwhile(workspace: Path) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from zoo.annotating import Annotator, Ask, Failed, Material
@@ -49,20 +47,15 @@ class Work:
     written in the end."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = ExitStack()
-        self.examples = self._files.enter_context(Spill(folder / "examples"))
-        self.rejected = self._files.enter_context(Spill(folder / "rejected"))
+        self.examples = Spill(folder / "examples")
+        self.rejected = Spill(folder / "rejected")
         self.candidates: list[Candidate] = []
         self.reasons: Counter[str] = Counter()
         self.begun = 0  # numbers that were given to rows which need no teacher
 
-    def __enter__(self) -> Work:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._files.close()
+    def close(self) -> None:
+        self.examples.close()
+        self.rejected.close()
 
     def add(self, row: Row, key: str = "") -> None:
         """A row behind those that were added before."""
@@ -81,10 +74,9 @@ class Work:
 
 @dataclass(frozen=True)
 class Asked:
-    """What asking about the items came to. `items` is how many there were; `ended` what those begun cost, whoever paid for
+    """What asking about the items came to: `ended` what those begun cost, whoever paid for
     it, and `paid` what this run did, in `seconds`; `answers` are counts by how they ended, as `Ask` has them."""
 
-    items: int
     model: str
     ended: Ended
     answers: dict[str, int]
@@ -238,7 +230,7 @@ async def ask_all(
         stopped = f"the budget of {_named(ended.limit, settings)} was reached after {ended.begun} of {count} items"
         say(f"  {stopped}")
     answers = dict(sorted(desk.answers.items()))
-    return Asked(count, source.model, ended, answers, teacher.usage, source.paid, source.seconds, stopped)
+    return Asked(source.model, ended, answers, teacher.usage, source.paid, source.seconds, stopped)
 
 
 def _named(limit: str, settings: AnnotateSettings) -> str:

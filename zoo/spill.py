@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 from pydantic import BaseModel
 
@@ -19,12 +18,7 @@ class Spill:
         self._places = array("q")
         self._end = 0
 
-    def __enter__(self) -> Spill:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._file.close()
         self._path.unlink(missing_ok=True)
 

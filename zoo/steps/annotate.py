@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
 def run(job: Job) -> dict[str, Any]:
     corpus, annotators, price = material.Corpus.of(job.inputs["ingest"]), _annotators(job.run), _price(job.run)
     settings: AnnotateSettings = job.settings
-    with Work(job.work) as work:
+    with closing(Work(job.work)) as work:
         if settings.seeds:
             for row in material.seed_rows(job.domain, corpus):
                 work.add(row)
