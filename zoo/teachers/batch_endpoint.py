@@ -20,6 +20,7 @@ from zoo.errors import ZooError
 from zoo.teachers.chosen import Endpoint
 from zoo.teachers.endpoint import OPENAI, address
 from zoo.teachers.ratelimit import retry_after
+from zoo.teachers.wire import hopeless, passing, said
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -73,11 +74,7 @@ class Reply:
     @property
     def passing(self) -> bool:
         """Whether the same request may fare better in a later batch."""
-        return is_passing(self.status) or (self.status == 0 and not self.code.startswith(("invalid", "malformed")))
-
-
-def is_passing(status: int) -> bool:
-    return status in (408, 409, 429) or status >= 500
+        return passing(self.status) or (self.status == 0 and not self.code.startswith(("invalid", "malformed")))
 
 
 def line(custom_id: str, body: dict[str, Any]) -> bytes:
@@ -199,9 +196,11 @@ class BatchEndpoint:
             try:
                 return await call()
             except APIStatusError as e:
-                if not is_passing(e.status_code) or e.status_code == 501 or e.code == "insufficient_quota":
+                if why := hopeless(e, self.where):
+                    raise Refused(why) from e
+                if not passing(e.status_code) or e.status_code == 501:
                     raise self._refusal(e, what, batch) from e
-                why, asked = f"status {e.status_code}: {_said(e)}", retry_after(e.response.headers)
+                why, asked = f"status {e.status_code}: {said(e)}", retry_after(e.response.headers)
                 patience = PATIENCE_S if e.status_code == 429 else patience
             except (APIConnectionError, APIResponseValidationError, ValueError) as e:
                 why = f"connection: {e.__cause__ or e}"
@@ -223,8 +222,6 @@ class BatchEndpoint:
 
     def _refusal(self, e: APIStatusError, what: str, batch: str) -> Refused:
         status = e.status_code
-        if status in (401, 403):
-            return Refused(f"The teacher at {self.where} refused the key (status {status}); check OPENAI_API_KEY.")
         if batch and status == 404:
             return Refused(
                 f"The teacher at {self.where} does not know the batch {batch} (status 404), which an earlier run submitted: "
@@ -233,11 +230,6 @@ class BatchEndpoint:
         if status in (404, 405, 501):
             return Refused(f"The teacher at {self.where} has no batch endpoint (status {status}); leave --batch away.")
         return Refused(
-            f"The teacher at {self.where} refused {what} (status {status}: {_said(e)}); where it has no batch endpoint for "
+            f"The teacher at {self.where} refused {what} (status {status}: {said(e)}); where it has no batch endpoint for "
             f"the model {self.model!r}, leave --batch away."
         )
-
-
-def _said(e: APIStatusError) -> str:
-    text = e.body.get("message") if isinstance(e.body, dict) else None
-    return str(text or e.message)[:300].rstrip(".")

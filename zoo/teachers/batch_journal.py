@@ -62,7 +62,7 @@ class Journal:
         path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level="IMMEDIATE")
             self._db.executescript(_TABLES)
         except (OSError, sqlite3.Error) as e:
             raise ZooError(f"The journal of batches {path} cannot be opened ({e}); move it away and run again.") from e
@@ -74,7 +74,7 @@ class Journal:
         assert lock is not None
         made = Submission(id_, time.time(), {x.id: x for x in lines}, lock)
         rows = [(id_, x.id, json.dumps(x.request.as_data()), json.dumps(x.body), x.tries) for x in lines]
-        with _Transaction(self._db):
+        with self._db:
             self._db.execute(
                 "INSERT INTO submissions (id, place, model, at) VALUES (?, ?, ?, ?)",
                 (id_, self.place, self.model, made.at),
@@ -85,15 +85,17 @@ class Journal:
 
     def uploaded(self, submission: Submission, file: str) -> None:
         submission.file = file
-        self._db.execute("UPDATE submissions SET file = ? WHERE id = ?", (file, submission.id))
+        with self._db:
+            self._db.execute("UPDATE submissions SET file = ? WHERE id = ?", (file, submission.id))
 
     def created(self, submission: Submission, batch: str) -> None:
         submission.batch = batch
-        self._db.execute("UPDATE submissions SET batch = ? WHERE id = ?", (batch, submission.id))
+        with self._db:
+            self._db.execute("UPDATE submissions SET batch = ? WHERE id = ?", (batch, submission.id))
 
     def done(self, submission: Submission) -> None:
         """To be called once every answer is kept elsewhere, or where nothing was ever created."""
-        with _Transaction(self._db):
+        with self._db:
             self._db.execute("DELETE FROM lines WHERE submission = ?", (submission.id,))
             self._db.execute("DELETE FROM submissions WHERE id = ?", (submission.id,))
         del self._mine[submission.id]
@@ -152,17 +154,6 @@ def under_way(folder: Path, place: str, model: str) -> int:
     count = len(journal.elsewhere())
     journal.close()
     return count
-
-
-class _Transaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self.db = db
-
-    def __enter__(self) -> None:
-        self.db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self.db.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _request(text: str) -> Request:

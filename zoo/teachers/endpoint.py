@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import re
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,7 @@ from zoo.errors import ZooError
 from zoo.teachers import Answer, Request, Unanswered
 from zoo.teachers.chosen import Endpoint
 from zoo.teachers.pace import Pace, Turn
-from zoo.teachers.wire import Malformed, Wire, filtered, parsed
+from zoo.teachers.wire import Malformed, Wire, filtered, hopeless, parsed, passing, said
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
@@ -25,7 +23,6 @@ OPENAI = "https://api.openai.com/v1"
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 LONG_WAIT_S = 20.0  # without a word the run would look stuck
 PATIENCE_S = 900.0  # with a server that only ever answers that it is asked too often
-_SPENT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.I)
 
 
 def address(url: str | None) -> str:
@@ -107,12 +104,12 @@ class EndpointTeacher:
                 self.wire.answered(request, body)
                 return answer
             except APIStatusError as e:
-                if self.wire.learned(e.status_code, _said(e), body):
+                if self.wire.learned(e.status_code, said(e), body):
                     form = None
                 elif filtered(e.status_code, e.body):
                     return Answer("", "filtered", place=self.where)
                 elif (form := self.wire.simpler(e.status_code, request, body)) is None:
-                    raise Unanswered(f"status {e.status_code}: {_said(e)}", final=True) from e
+                    raise Unanswered(f"status {e.status_code}: {said(e)}", final=True) from e
             except _Again as e:
                 tries, waits = tries + e.counts, waits + 1
                 silent = time.monotonic() - max(began, self._answered)
@@ -151,40 +148,24 @@ class EndpointTeacher:
 
     def _again(self, error: APIStatusError, turn: Turn) -> _Again | None:
         """Whether the same request may fare better later. Raises ZooError where no request can."""
-        status, said = error.status_code, _said(error)
-        if not filtered(status, error.body):
-            self._stop_if_hopeless(status, said, error.body)
-        if (status not in (408, 409, 429) and status < 500) or self.wire.blames(status, said):
+        status, words = error.status_code, said(error)
+        if why := hopeless(error, self.where):
+            raise ZooError(why)
+        if status == 404 and not self.wire.blames(status, words):
+            raise ZooError(
+                f"The teacher at {self.where} knows no model {self.model!r} (status 404); "
+                "check --teacher-model and --teacher-url."
+            )
+        if not passing(status) or self.wire.blames(status, words):
             return None
         wait = self.pace.overloaded(turn, error.response.headers)
         if wait is not None and wait >= LONG_WAIT_S and time.monotonic() >= self._left_alone:
             self._left_alone = time.monotonic() + wait
             say(f"  the teacher at {self.where} asks for {wait:.0f} s without requests (status {status})")
-        return _Again(f"status {status}: {said}", wait, counts=status != 429)
-
-    def _stop_if_hopeless(self, status: int, said: str, body: Any) -> None:
-        if status in (401, 403):
-            raise ZooError(f"The teacher at {self.where} refused the key (status {status}); check OPENAI_API_KEY.")
-        if status == 404 and not self.wire.blames(status, said):
-            raise ZooError(
-                f"The teacher at {self.where} knows no model {self.model!r} (status 404); "
-                "check --teacher-model and --teacher-url."
-            )
-        if status == 402 or (status in (400, 429) and _SPENT.search(json.dumps(body) if body else "")):
-            raise ZooError(
-                f"The teacher at {self.where} says that the account has nothing left to spend (status {status}: {said}); "
-                "fill it up and give the same command again, which asks nothing twice."
-            )
+        return _Again(f"status {status}: {words}", wait, counts=status != 429)
 
 
 def _innermost(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
     return error
-
-
-def _said(error: APIStatusError) -> str:
-    """The server's own words, shortened."""
-    body = error.body
-    text = body.get("message") if isinstance(body, dict) else None
-    return str(text or error.message)[:300]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.teachers import Answer, Finish, Request
+
+if TYPE_CHECKING:
+    from openai import APIStatusError
 
 # A parameter that a server may not know, and what it says then.
 _OPTIONAL = {
@@ -16,6 +19,7 @@ _OPTIONAL = {
     "temperature": re.compile(r"temperature.*(support|default|deprecat)", re.I | re.S),
 }
 _FILTERED = re.compile(r"content_filter|content_policy|content management policy|responsible ?ai", re.I)
+_SPENT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.I)
 _FINISH: dict[str, Finish] = {"length": "length", "max_tokens": "length", "content_filter": "filtered"}
 FORMATS = ("json_schema", "json_object", "none")  # how JSON is asked for, the best first; `none` is by the prompt
 PROBE_S = 1.0
@@ -107,6 +111,30 @@ class Wire:
         saying why; None where there is none."""
         unsure = request.schema is not None and True not in self._proven
         return _next(_form(sent)) if unsure and status in (400, 422, 501) and _form(sent) != FORMATS[-1] else None
+
+
+def passing(status: int) -> bool:
+    """Whether the same request may fare better later."""
+    return status in (408, 409, 429) or status >= 500
+
+
+def said(error: APIStatusError) -> str:
+    """The server's own words, shortened."""
+    text = error.body.get("message") if isinstance(error.body, dict) else None
+    return str(text or error.message)[:300].rstrip(".")
+
+
+def hopeless(error: APIStatusError, where: str) -> str | None:
+    """What is wrong where no request of this key can fare better: the key is refused, or the account is empty."""
+    status = error.status_code
+    if status in (401, 403) and not filtered(status, error.body):
+        return f"The teacher at {where} refused the key (status {status}); check OPENAI_API_KEY."
+    if status == 402 or (status in (400, 429) and _SPENT.search(json.dumps(error.body) if error.body else "")):
+        return (
+            f"The teacher at {where} says that the account has nothing left to spend (status {status}: {said(error)}); "
+            "fill it up and give the same command again, which asks nothing twice."
+        )
+    return None
 
 
 def filtered(status: int, body: Any) -> bool:

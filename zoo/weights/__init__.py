@@ -16,8 +16,8 @@ from zoo.artifact import digest_file, write_atomic
 from zoo.console import say
 from zoo.errors import RequestError, ZooError
 from zoo.hub import is_repository
-from zoo.lock import alone
 from zoo.weights import gguf, wheel
+from zoo.weights.aside import beside
 from zoo.weights.folder import FOUND, Role, card_licence, digest_of, lacking
 from zoo.weights.hub import downloaded, hub_endpoint, hub_is_off, hub_reachable, in_hub_cache
 
@@ -200,21 +200,9 @@ def _remembered(role: Role, place: Path) -> Weights | None:
 
 def _made(role: Role, weights: Weights, fill: Callable[[Path, Path], None]) -> Weights:
     """Fills a folder aside, given another for what it needs on the way, and moves it to `weights.folder` with what is
-    remembered of it: a kill leaves no half of a model, and what it did leave the next one clears away."""
-    place = weights.folder
-    aside = place.with_name(f".{place.name}.part")
-    try:
-        with alone(aside, f"  another zoo process is making {place}; waiting for it"):
-            try:
-                if found := _remembered(role, place):
-                    return found
-                return _fill(role, weights, fill, aside)
-            finally:
-                shutil.rmtree(aside)
-    except OSError as e:
-        raise ZooError(
-            f"The weights cannot be written to {place} ({e.strerror or e}); make room, or name another --workspace."
-        ) from e
+    remembered of it."""
+    with beside(weights.folder) as aside:
+        return _remembered(role, weights.folder) or _fill(role, weights, fill, aside)
 
 
 def _fill(role: Role, weights: Weights, fill: Callable[[Path, Path], None], aside: Path) -> Weights:

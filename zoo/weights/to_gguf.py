@@ -6,15 +6,14 @@ Others are refused with the reason: a model that was converted nearly right woul
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from zoo.console import say
-from zoo.errors import RequestError, ZooError
-from zoo.lock import alone
+from zoo.errors import RequestError
 from zoo.weights import Weights
+from zoo.weights.aside import beside
 
 _BYTES = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
 # How a tokenizer cuts text before it merges, as its file says it, and llama.cpp's name for that.
@@ -39,20 +38,11 @@ def f16_of(weights: Weights, cache: Path) -> Path:
     place = cache / "gguf" / f"{weights.digest[:16]}-f16.gguf"
     if place.is_file():
         return place
-    aside = place.with_name(f".{place.name}.part")
-    try:
-        with alone(aside, f"  another zoo process is making {place}; waiting for it"):
-            try:
-                if not place.is_file():
-                    say(f"  {weights.name}: written as GGUF in float16, once")
-                    write_f16(weights.folder, aside / "model.gguf")
-                    (aside / "model.gguf").rename(place)
-            finally:
-                shutil.rmtree(aside)
-    except OSError as e:
-        raise ZooError(
-            f"The weights cannot be written to {place} ({e.strerror or e}); make room, or name another --workspace."
-        ) from e
+    with beside(place) as aside:
+        if not place.is_file():
+            say(f"  {weights.name}: written as GGUF in float16, once")
+            write_f16(weights.folder, aside / "model.gguf")
+            (aside / "model.gguf").rename(place)
     return place
 
 
