@@ -9,32 +9,30 @@ from __future__ import annotations
 
 import importlib
 import json
-import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from zoo.api import Document, Example, Passage, Question, Rejected
+from zoo.answers import read_json, writable
+from zoo.api import Attempt, Document, Example, Mistake, Passage, Question, Rejected, Verdict
+from zoo.artifact import digest_text
 from zoo.config import AnnotateSettings
 from zoo.errors import ZooError, unknown
 from zoo.library import Domain, digest_files, folder
-from zoo.prompting import split_response
 from zoo.teachers import Answer, Request
 from zoo.teachers.budget import NOTHING, UNLIMITED, Limits, Spend
 from zoo.teachers.metering import most, spent
 from zoo.teachers.prices import Price
 
-_MOST_BRACES = 1000
 REPAIRS = 2  # further tries at JSON that cannot be read
-_FENCE = re.compile(r"```(?:json|JSON)?\s*\n?(.*?)```", re.S)
-# A backslash that JSON does not know, or that begins \b or \f: in prose those are TeX (\beta, \frac), not controls.
-_TEX = re.compile(r'(?<!\\)((?:\\\\)*)\\(?=[^"\\/nrtu]|(?:nu|neq|nabla|rho|right|text|theta|times|tau|tan)\b)')
+SHARED = "shared"  # prompts that every annotator uses: annotators/shared/prompts/, a domain's in prompts/shared/
+BUDGET = "budget"  # why an item failed for which no call was left
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,16 @@ class Material:
     passage: Passage
     document: Document
     number: int
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt ready to be asked. `stage` is what an attempt of it counts as in the ledger, none where it asks about an
+    attempt (a judge's); `name` tells its template and that one's digest."""
+
+    text: str
+    name: str
+    stage: str | None
 
 
 class Failed(Exception):
@@ -65,7 +73,8 @@ class Asks(Protocol):
 class Ask:
     """The teacher as an annotator sees it, for one item; `spent` is what that item has cost, repairs included, which is
     never more than `limit`: a call that might go over it is not made, and `short` then names which limit that was. `answers`
-    counts its answers by how they ended: stop, cut_off, refused, filtered or empty."""
+    counts its answers by how they ended: stop, cut_off, refused, filtered or empty. `attempts` are those of the item so far;
+    whoever works on it need not hand them on."""
 
     teacher: Asks
     max_tokens: int
@@ -75,20 +84,52 @@ class Ask:
     spent: Spend = NOTHING
     short: str | None = None
     answers: Counter[str] = field(default_factory=Counter)
+    attempts: list[Attempt] = field(default_factory=list)
 
-    async def text(self, prompt: str, *, sample: int = 0) -> str:
+    async def text(self, prompt: Prompt, *, sample: int = 0) -> str:
         """The answer to one user message. Raises Failed where it was cut off, refused, filtered or is empty."""
-        return await self._text(({"role": "user", "content": prompt},), None, sample)
+        with self._attempting(prompt) as note:
+            text = await self._text(({"role": "user", "content": prompt.text},), None, sample)
+            note(text)
+        return text
 
-    async def data(self, prompt: str, schema: Mapping[str, Any], *, sample: int = 0) -> dict[str, Any]:
+    async def data(self, prompt: Prompt, schema: Mapping[str, Any], *, sample: int = 0) -> dict[str, Any]:
         """The answer as JSON with the required fields of `schema`, each of its type; malformed ones are sent back up to
         REPAIRS times with what is wrong. Raises Failed."""
+        with self._attempting(prompt) as note:
+            data, text = await self._data(prompt.text, schema, sample)
+            note(text)
+        return data
+
+    def judged(self, *verdicts: Verdict, mistake: Mistake | None = None) -> None:
+        """What was found of the last attempt; the last verdict is the last word on it."""
+        last = self.attempts[-1]
+        found = {"verdicts": [*last.verdicts, *verdicts], "mistake": mistake or last.mistake}
+        self.attempts[-1] = last.model_copy(update=found)
+
+    @contextmanager
+    def _attempting(self, prompt: Prompt) -> Iterator[Callable[[str], None]]:
+        """One attempt, noted by what was said, or by how it failed; not one that the budget had no room for."""
+
+        def note(said: str, *verdicts: Verdict) -> None:
+            if prompt.stage is not None:
+                attempt = Attempt(stage=prompt.stage, prompt=prompt.name, said=said, verdicts=list(verdicts))
+                self.attempts.append(attempt)
+
+        try:
+            yield note
+        except Failed as e:
+            if e.reason != BUDGET:
+                note(e.text, Verdict(check="answer", verdict="wrong", reason=e.reason))
+            raise
+
+    async def _data(self, prompt: str, schema: Mapping[str, Any], sample: int) -> tuple[dict[str, Any], str]:
         messages: tuple[dict[str, str], ...] = ({"role": "user", "content": prompt},)
         text = ""
         for _ in range(1 + REPAIRS):
             before, text = text, await self._text(messages, dict(schema), sample)
             try:
-                return read_json(text, schema)
+                return read_json(text, schema), text
             except ValueError as e:
                 if text == before:  # the next messages would be these again, and so would their answer
                     break
@@ -102,7 +143,7 @@ class Ask:
         needs = most(request, self.price) if limited else Spend(calls=1)
         if over := self.limit.over(self.spent.plus(needs)):
             self.short = over[0]
-            raise Failed("budget")
+            raise Failed(BUDGET)
         self.spent = self.spent.plus(needs)
         cost = Spend(calls=1)  # of a call without an answer
         try:
@@ -110,7 +151,7 @@ class Ask:
             cost = spent(request, answer, self.price)
         finally:
             self.spent = self.spent.less(needs).plus(cost)
-        ended, text = _ended(answer), _writable(answer.text)
+        ended, text = _ended(answer), writable(answer.text)
         self.answers[ended] += 1
         if ended != "stop":
             raise Failed(ended, "" if ended == "empty" else text)
@@ -126,15 +167,17 @@ def _ended(answer: Answer) -> str:
 
 @dataclass(frozen=True)
 class Usual:
-    """One call that an item usually needs."""
+    """One call that an item usually needs, and an answer such as it usually gets."""
 
-    prompt: str
+    prompt: Prompt
     answer: str
     schema: Mapping[str, Any] | None = None
 
 
 class Annotator(Protocol):
-    """`calls` is the most that `annotate` may ask for one item, which is how much of a budget is set aside for it. `usual`
+    """`stages` are those that its items go through, in order, by the names in their attempts: the ledger has a line for each.
+
+    `calls` is the most that `annotate` may ask for one item, which is how much of a budget is set aside for it. `usual`
     is what it asks where every answer can be used: each prompt with the JSON schema it is sent with, and an answer such
     as it usually gets; nothing for an item that it turns down unasked. Plans and budgets in tokens are reckoned from it.
 
@@ -145,6 +188,7 @@ class Annotator(Protocol):
 
     name: str
     version: str
+    stages: tuple[str, ...]
 
     def calls(self, item: Material | Question, settings: AnnotateSettings) -> int: ...
 
@@ -168,10 +212,22 @@ def load_annotator(name: str) -> Annotator:
 
 
 def annotator_digest(name: str, domain: Domain) -> str:
-    """Over the annotator's code, prompts and schema, and the domain's own prompts for it."""
+    """Over the annotator's code, prompts and schema, the judge's prompt, and the domain's own prompts for both."""
     root = folder("annotators") / name
     own = {p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
-    return digest_files(root, own) + domain.digest_of(f"prompts/{name}/*.j2")
+    judge = digest_text(domain.prompt(SHARED, "judge"))
+    return digest_files(root, own) + domain.digest_of(f"prompts/{name}/*.j2") + judge
+
+
+def prompted(domain: Domain, annotator: str, name: str, stage: str | None, **values: Any) -> Prompt:
+    """The domain's prompt of that name, over `values`."""
+    template = domain.prompt(annotator, name)
+    return Prompt(render(template, **values), f"{annotator}/{name}@{_digest(template)}", stage)
+
+
+@lru_cache(maxsize=64)
+def _digest(template: str) -> str:
+    return digest_text(template)[:12]
 
 
 def render(template: str, **values: Any) -> str:
@@ -188,54 +244,3 @@ def _compiled(template: str) -> Template:
 
 def read_schema(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def read_json(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON object in an answer, whatever stands around it. Raises ValueError, saying what is wrong."""
-    answer = split_response(text)[1] or text
-    for part in (*reversed(_FENCE.findall(answer)), answer):
-        found = _first_object(part)
-        if found is not None:
-            return _checked(found, schema)
-    raise ValueError("there is no JSON object in it")
-
-
-def _first_object(text: str) -> dict[str, Any] | None:
-    decoder = json.JSONDecoder(strict=False)
-    fixed = _TEX.sub(r"\1\\\\", text)
-    # Each brace may be tried to the text's end: of one that is nothing but braces a few will do.
-    for brace in islice(re.finditer(r"\{", fixed), _MOST_BRACES):
-        try:
-            value, _ = decoder.raw_decode(fixed, brace.start())
-        except ValueError:
-            continue
-        except RecursionError:  # brackets within brackets, as from a model that can only repeat itself
-            return None
-        if isinstance(value, dict):
-            return value
-    return None
-
-
-def _checked(value: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    for name in schema["required"]:
-        if name not in value:
-            raise ValueError(f"the field {name!r} is missing")
-        want = schema["properties"][name]["type"]
-        if want == "string" and isinstance(value[name], (int, float)) and not isinstance(value[name], bool):
-            value[name] = str(value[name])
-        if want == "string" and not isinstance(value[name], str):
-            raise ValueError(f"the field {name!r} should be a string")
-        if want == "array" and not (isinstance(value[name], list) and all(isinstance(x, str) for x in value[name])):
-            raise ValueError(f"the field {name!r} should be a list of strings")
-    return {name: _whole(value[name]) for name in schema["properties"] if name in value}
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_whole(x) for x in value]
-    return _writable(value) if isinstance(value, str) else value
-
-
-def _writable(text: str) -> str:
-    """The text without halves of surrogate pairs, which JSON may hold (a character that was cut in two) and no file may."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict
 
 API_VERSION = 1
 
-Kind = Literal["choice", "yes_no_maybe", "short", "number", "label", "summary"]
+Kind = Literal["choice", "yes_no_maybe", "short", "number", "explanation", "label", "summary"]
 Judgement = Literal["right", "wrong", "abstain"]
+Level = Literal["basic", "intermediate", "complex"]
+# What went wrong in a solution, as SciInstruct names it (arXiv 2401.07950).
+Mistake = Literal["comprehension", "calculation", "reasoning"]
 
 
 class Row(BaseModel):
@@ -56,13 +59,15 @@ class Passage(Row):
 
 class Citation(Row):
     """A verbatim quote. In written rows `passage`, `start` and `end` (offsets in the passage's text) are resolved;
-    in a domain's seeds `document` names the sample file instead and annotate resolves the rest."""
+    in a domain's seeds `document` names the sample file instead and annotate resolves the rest. `step` is the line of the
+    reasoning that rests on it, counted from 0; -1 where it is the whole's."""
 
     quote: str
     document: str = ""
     passage: str = ""
     start: int = -1
     end: int = -1
+    step: int = -1
 
 
 class Verdict(Row):
@@ -75,6 +80,22 @@ class Teacher(Row):
     model: str
     prompt: str
     version: str
+
+
+class Attempt(Row):
+    """One answer of the teacher on the way to a row: at which stage, to which prompt (`annotator/name@digest`), what it
+    said, and how that was judged. A kept row's last attempt is the one it was made of."""
+
+    stage: str
+    prompt: str
+    said: str
+    verdicts: list[Verdict] = []
+    mistake: Mistake | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether the last word on it is that it is right."""
+        return bool(self.verdicts) and self.verdicts[-1].verdict == "right"
 
 
 class Question(Row):
@@ -97,7 +118,8 @@ class Question(Row):
 class Example(Row):
     """A training row. `context` is what the student is shown with the question (the cited passages, or a source's text).
 
-    `reasoning` is empty for labelling rows: the assistant's turn is then the answer alone.
+    `reasoning` is empty for labelling rows: the assistant's turn is then the answer alone. `level` is how hard it is
+    declared to be, None where nobody said.
     """
 
     id: str
@@ -112,16 +134,19 @@ class Example(Row):
     source: str
     licence: str
     teacher: Teacher | None = None
-    attempts: int = 0
+    level: Level | None = None
+    attempts: list[Attempt] = []
     verdicts: list[Verdict] = []
 
 
 class Rejected(Row):
-    """What a step did not keep, why, and what is needed to look at it."""
+    """What a step did not keep, why, and what is needed to look at it. `mistake` is what its last solution got wrong."""
 
     reason: str
     path: str = ""
     id: str = ""
+    mistake: Mistake | None = None
+    attempts: list[Attempt] = []
     detail: dict[str, Any] = {}
 
 

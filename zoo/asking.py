@@ -14,6 +14,7 @@ from zoo.api import Example, Question, Rejected, Teacher
 from zoo.config import AnnotateSettings
 from zoo.console import Progress, money, progress, say
 from zoo.errors import ZooError
+from zoo.ledger import Ledger
 from zoo.run import Job
 from zoo.spill import Spill
 from zoo.teachers import Request, Unanswered
@@ -99,6 +100,7 @@ class _Desk:
     limits: Limits
     keys: dict[str, str]
     rows: Work
+    ledger: Ledger
     kept: int = 0
     silent: int = 0
     asked: int = 0  # items that cost a call: some are turned down before the teacher is asked
@@ -119,7 +121,7 @@ class _Desk:
         usual = annotator.usual(item, self.job.domain, settings)
         if not usual:
             return Spend(calls)
-        longest = max(most_in(self._request(u.prompt, u.schema)) for u in usual)
+        longest = max(most_in(self._request(u.prompt.text, u.schema)) for u in usual)
         tokens_in, tokens_out = calls * (longest + _BYTES_A_TOKEN * self.tokens), calls * self.tokens
         return Spend(calls, tokens_in, tokens_out, self.price.most(tokens_in, tokens_out) if self.price else 0)
 
@@ -149,6 +151,7 @@ class _Desk:
             # Of a batch all lines that failed come back at once, and a server that is gone ends the run by itself.
             if self.silent >= SILENT and not second and not self.job.settings.batch:
                 raise self.gone(str(e)) from e
+        row = row.model_copy(update={"attempts": ask.attempts})
         if isinstance(row, Example):
             credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
             row = row.model_copy(update={"teacher": credit})
@@ -161,6 +164,7 @@ class _Desk:
         self.rows.put(
             self.rows.begun + number, outcome.row, self.keys.get(item.id, "") if isinstance(item, Question) else ""
         )
+        self.ledger.add(self.annotator(item).name, outcome.row)
         self.asked += bool(outcome.spent.calls)
         self.unanswered += isinstance(outcome.row, Rejected) and outcome.row.reason == UNANSWERED
         self.kept += isinstance(outcome.row, Example)
@@ -208,16 +212,17 @@ async def ask_all(
     count: int,
     keys: dict[str, str],
     work: Work,
+    ledger: Ledger,
     price: Price | None,
 ) -> Asked:
-    """Asks about the items, `count` in all, within the budgets, and puts their rows into `work`."""
+    """Asks about the items, `count` in all, within the budgets, and puts their rows into `work` and `ledger`."""
     settings: AnnotateSettings = job.settings
     source = Metered(open_teacher(job.run), price)
     teacher = CachedTeacher(source, Cache(job.run.workspace.answers), job.domain.name)
     limits = limits_of(settings)
     try:
         with progress("items annotated", count) as bar:
-            desk = _Desk(job, teacher, source.answer_tokens, price, bar, annotators, limits, keys, work)
+            desk = _Desk(job, teacher, source.answer_tokens, price, bar, annotators, limits, keys, work, ledger)
             ended = await in_order(items, desk.work, desk.most, limits, settings.items_at_a_time, desk.done)
     finally:
         await teacher.close()

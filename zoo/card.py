@@ -22,6 +22,7 @@ PERMISSIVE = {"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "publ
 _TASKS: dict[Kind, str] = {
     "choice": "choosing one of several options", "yes_no_maybe": "answering yes, no or maybe",
     "short": "answering in a few words", "number": "answering with a number and its unit",
+    "explanation": "saying why or how in a sentence or two",
     "label": "giving a text its label", "summary": "putting a text in one sentence",
 }  # fmt: skip
 _BASELINES = {"zero_shot": "the base, zero-shot", "few_shot": "the base, few-shot", "trivial": "the trivial answer"}

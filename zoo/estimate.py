@@ -96,7 +96,7 @@ def needs_of(
     for item in items:
         annotator = annotators["documents" if isinstance(item, Material) else "questions"]
         usual = annotator.usual(item, run.domain, run.recipe.annotate)
-        sizes = [len(s) for s in tokens.starts([t for u in usual for t in (u.prompt, u.answer)])] if usual else []
+        sizes = [len(s) for s in tokens.starts([t for u in usual for t in (u.prompt.text, u.answer)])] if usual else []
         written = sum(min(n, longest) for n in sizes[1::2])
         yield Need(1, len(usual), sum(sizes[0::2]) + FRAME_TOKENS * len(usual), written)
 

@@ -19,6 +19,7 @@ _INSTRUCTION = {
     "yes_no_maybe": "Answer yes, no or maybe.",
     "short": "Answer in a few words.",
     "number": "Answer with a number and its unit.",
+    "explanation": "Answer in one or two sentences.",
     "label": "Answer with the label alone.",
     "summary": "Answer in one sentence.",
 }

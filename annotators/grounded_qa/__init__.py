@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from zoo.annotating import REPAIRS, Ask, Material, Usual, read_schema, render
+from zoo.annotating import REPAIRS, Ask, Material, Usual, prompted, read_schema
 from zoo.api import Citation, Example, Kind, Question, Rejected, Verdict
 from zoo.config import AnnotateSettings
 from zoo.library import Domain
@@ -27,7 +27,8 @@ _SCHEMA = read_schema(Path(__file__).with_name("schema.json"))
 
 class GroundedQA:
     name = "grounded_qa"
-    version = "2"
+    version = "3"
+    stages = ("pick", "write", "solve")
 
     def calls(self, item: Material | Question, settings: AnnotateSettings) -> int:
         return 2 * (1 + REPAIRS)
@@ -47,9 +48,9 @@ class GroundedQA:
         solved = {"reasoning": seed.reasoning, "quotes": quotes, "answer": seed.answer}
         choices = seed.choices if kind == "choice" else []
         return [
-            Usual(render(domain.prompt(self.name, "write"), **shown), _json(written), _SCHEMA["write"]),
+            Usual(prompted(domain, self.name, "write", "write", **shown), _json(written), _SCHEMA["write"]),
             Usual(
-                render(domain.prompt(self.name, "solve"), **shown, question=seed.question, choices=choices),
+                prompted(domain, self.name, "solve", "solve", **shown, question=seed.question, choices=choices),
                 _json(solved), _SCHEMA["solve"],
             ),
         ]  # fmt: skip
@@ -72,7 +73,7 @@ class GroundedQA:
         passage, document = item.passage, item.document
         kind = kind_for(item, domain)
         shown = {"title": passage.title, "text": passage.text, "kind": kind}
-        written = await ask.data(render(domain.prompt(self.name, "write"), **shown), _SCHEMA["write"])
+        written = await ask.data(prompted(domain, self.name, "write", "write", **shown), _SCHEMA["write"])
         seen["written"] = written
         question, answer = written["question"].strip(), written["answer"].strip()
         check_question(kind, question, answer)
@@ -85,7 +86,8 @@ class GroundedQA:
         verifier = domain.verifiers[kind]
         if (own := verifier(draft, answer)).verdict != "right":
             raise Refused("answer_unreadable", verdict=own.reason)
-        prompt = render(domain.prompt(self.name, "solve"), **shown, question=question, choices=draft.choices)
+        ask.judged(own)
+        prompt = prompted(domain, self.name, "solve", "solve", **shown, question=question, choices=draft.choices)
         solved = await ask.data(prompt, _SCHEMA["solve"])
         seen["solved"] = solved
         citations = cite(solved["quotes"], item)
@@ -94,10 +96,11 @@ class GroundedQA:
             check_short(answer, citations)
         reasoning = check_reasoning(solved["reasoning"], solved["answer"])
         verdict = verifier(draft, solved["answer"])
+        ask.judged(verdict)
         if verdict.verdict != "right":
             raise Refused("answers_disagree", verdict=verdict.reason)
         return draft.model_copy(update={
-            "reasoning": reasoning, "citations": citations, "attempts": 1,
+            "reasoning": reasoning, "citations": citations,
             "verdicts": [Verdict(check="quotes", verdict="right", reason=f"{len(citations)} in the passage"), verdict],
         })  # fmt: skip
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from zoo.annotating import Ask, Failed, Material, Usual, render
+from zoo.annotating import Ask, Failed, Material, Prompt, Usual, prompted
 from zoo.api import Example, Question, Rejected
 from zoo.config import AnnotateSettings
 from zoo.library import Domain
@@ -21,7 +21,8 @@ FEWEST_STEPS = 6  # words of reasoning
 
 class SciGLM:
     name = "sciglm"
-    version = "1"
+    version = "2"
+    stages = ("solve",)
 
     def calls(self, item: Material | Question, settings: AnnotateSettings) -> int:
         return settings.attempts
@@ -35,9 +36,12 @@ class SciGLM:
         steps = seeds[len(item.question) % len(seeds)].reasoning if seeds else item.question
         return [Usual(self._prompt(item, domain), f"{steps}\nAnswer: {item.gold}")]
 
-    def _prompt(self, item: Question, domain: Domain) -> str:
-        return render(
-            domain.prompt(self.name, "solve"),
+    def _prompt(self, item: Question, domain: Domain) -> Prompt:
+        return prompted(
+            domain,
+            self.name,
+            "solve",
+            "solve",
             question=item.question,
             context=item.context,
             choices=item.choices,
@@ -62,11 +66,12 @@ class SciGLM:
                 reason, detail = e.reason, {"text": e.text}
                 continue
             verdict = verifier(item, answer)
+            ask.judged(verdict)
             if verdict.verdict == "right":
                 return Example(
                     id=f"{self.name}-{item.id}", kind=item.kind, question=item.question, context=item.context,
                     choices=item.choices, reasoning=reasoning, answer=item.gold, origin="questions", source=item.source,
-                    licence=item.licence, attempts=sample + 1, verdicts=[verdict],
+                    licence=item.licence, verdicts=[verdict],
                 )  # fmt: skip
             reason, detail = "disagrees_with_gold", {"text": text, "gold": item.gold, "verdict": verdict.reason}
         return Rejected(reason=reason, id=item.id, detail=detail)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.steps import annotate_job
-from zoo.annotating import Ask
+from zoo.annotating import Ask, Prompt
 from zoo.artifact import Artifact
 from zoo.teachers.budget import UNLIMITED, Limits, Outcome, Spend, in_order
 from zoo.teachers.cache import Cache, CachedTeacher
@@ -90,7 +90,7 @@ async def drive(teacher: Any, prompts: Sequence[str], concurrency: int, watch: A
 
     async def work(prompt: str, limits: Limits, second: bool) -> Outcome[bool]:
         ask = Ask(teacher, TOKENS, TEMPERATURE, limits)
-        text = await ask.text(prompt)
+        text = await ask.text(Prompt(prompt, "bench", "ask"))
         watch()
         return Outcome(bool(text), ask.spent)
 

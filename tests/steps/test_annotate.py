@@ -328,8 +328,12 @@ def test_questions_with_gold_are_solved_until_right_and_labels_go_on_as_they_are
         artifact = annotate(tmp_path, ingest, teacher.url, settings, sources={"asked": asked, "labelled": labelled})
     examples, rejected = rows(artifact)
     by_id = {e.id: e for e in examples}
-    assert by_id["sciglm-asked-disease90"].answer == "60 mg" and by_id["sciglm-asked-disease90"].attempts == 1
-    assert by_id["sciglm-asked-disease91"].attempts == 2
+    assert by_id["sciglm-asked-disease90"].answer == "60 mg" and len(by_id["sciglm-asked-disease90"].attempts) == 1
+    assert [a.right for a in by_id["sciglm-asked-disease91"].attempts] == [False, True]
+    solve = next(line for line in artifact.result["ledger"] if line["of"] == "sciglm")
+    assert solve == {
+        "of": "sciglm", "stage": "solve", "in": 3, "right": 2, "kept": 2, "went_on": 0, "rejected": {"disagrees_with_gold": 1},
+    }  # fmt: skip
     assert [(r.id, r.reason) for r in rejected] == [("asked-disease92", "disagrees_with_gold")]
     plain = [e for e in examples if e.source == "labelled"]
     assert len(plain) == 3 and all(e.reasoning == "" and e.teacher is None and e.answer == "PLAN" for e in plain)

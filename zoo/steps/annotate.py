@@ -16,24 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from zoo import material
-from zoo.alike import duplicates
 from zoo.annotating import Annotator, Material, annotator_digest, load_annotator
-from zoo.api import Example, Question, Rejected
+from zoo.api import Question, Rejected
 from zoo.artifact import Artifact, write_rows
 from zoo.asking import Asked, Item, Work, ask_all, usd
 from zoo.config import AnnotateSettings
-from zoo.console import money, progress, say
+from zoo.console import money, say
+from zoo.curating import curate
 from zoo.errors import RequestError, ZooError
 from zoo.estimate import Sample, compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
 from zoo.extent import extent_of, tokens_of
+from zoo.ledger import Ledger
 from zoo.library import digest_files
-from zoo.questions import check_sources, load_questions, suite_questions, telling_texts
+from zoo.questions import check_sources, load_questions, telling_texts
 from zoo.run import Job, Run, Step
 from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher, teacher_name
 from zoo.teachers.prices import FREE, Price, price_of, require_price
 
-VERSION = 5
+VERSION = 6
 
 
 def check(run: Run) -> None:
@@ -146,12 +147,13 @@ def run(job: Job) -> dict[str, Any]:
 
         count = len(asked) + (corpus.count(settings.passages) if "documents" in annotators else 0)
         before = estimate(job.run, Sample(items(), count), annotators, tokens_of(job.run), price)
-        done = asyncio.run(ask_all(job, annotators, items(), count, keys, work, price))
+        ledger = Ledger({a.name: a.stages for a in annotators.values()})
+        done = asyncio.run(ask_all(job, annotators, items(), count, keys, work, ledger, price))
         about = {
             "teacher": done.model, "passages": corpus.count(None), "asked_passages": max(0, done.ended.begun - len(asked)),
             "estimate": compared(before, done, price, key_of(job.run, annotators)),
         }  # fmt: skip
-        return _finish(job, work, _repeated(job, work), done, price, about)
+        return _finish(job, work, ledger, done, price, about)
 
 
 def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], dict[str, str]]:
@@ -176,37 +178,15 @@ def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], di
     return plain, asked, keys
 
 
-def _repeated(job: Job, work: Work) -> dict[int, tuple[str, str]]:
-    """By their numbers the candidates that repeat an earlier one or a suite's question, with which of both and its text."""
-    from zoo.embedding import load_embedder
-
-    work.candidates.sort(key=lambda c: c.number)
-    if not work.candidates:
-        return {}
-    suites = suite_questions(job.run)
-    with progress("questions compared", len(suites) + len(work.candidates)) as bar:
-        embed = load_embedder(job.run.embedder.folder, bar.advance)
-        bar.begin()
-        found = duplicates([c.key for c in work.candidates], suites, job.settings.duplicate, embed)
-    return {c.number: same for c, same in zip(work.candidates, found, strict=True) if same is not None}
-
-
-def _duplicates(work: Work, repeated: dict[int, tuple[str, str]]) -> Iterator[Rejected]:
-    for number, (what, text) in repeated.items():
-        row = Example.model_validate_json(work.examples.line(number))
-        reason = "duplicates_suite" if what == "suite" else "duplicates_kept"
-        work.reasons[reason] += 1
-        yield Rejected(reason=reason, id=row.id, detail={"question": row.question, "of": text})
-
-
 def _finish(
-    job: Job, work: Work, repeated: dict[int, tuple[str, str]], done: Asked, price: Price | None, more: dict[str, Any]
+    job: Job, work: Work, ledger: Ledger, done: Asked, price: Price | None, more: dict[str, Any]
 ) -> dict[str, Any]:
-    kept = [c for c in work.candidates if c.number not in repeated]
-    write_rows(job.folder / "examples.jsonl", (line for n, line in work.examples.lines() if n not in repeated))
-    rejected = (line for _, line in work.rejected.lines())
-    write_rows(job.folder / "rejected.jsonl", chain(rejected, _duplicates(work, repeated)))
-    reasons = dict(sorted(work.reasons.items(), key=lambda r: (-r[1], r[0])))
+    pool, sieved, facts = curate(job, work, ledger)
+    kept = pool.candidates
+    write_rows(job.folder / "examples.jsonl", pool.lines())
+    write_rows(job.folder / "rejected.jsonl", chain((line for _, line in work.rejected.lines()), sieved))
+    counts = work.reasons + Counter(r.reason for r in sieved)
+    reasons = dict(sorted(counts.items(), key=lambda r: (-r[1], r[0])))
     if not kept:
         took = [f"{reason} {n}" for reason, n in reasons.items()] + ([done.stopped] if done.stopped else [])
         why = ", ".join(took) or "there was nothing to ask about"
@@ -218,7 +198,8 @@ def _finish(
         "cost": usd(spent.cost) if price else None, "paid": usd(done.paid.cost) if price else None,
         "tokens": {"in": spent.tokens_in, "out": spent.tokens_out},
         "by_origin": dict(Counter(c.origin for c in kept)),
-        "by_source": dict(Counter(c.source for c in kept)), **more,
+        "by_source": dict(Counter(c.source for c in kept)), "ledger": ledger.data(), "mistakes": dict(ledger.mistakes),
+        **facts, **more,
         "files": {n: f"{n}.jsonl" for n in ("examples", "rejected")},
     }  # fmt: skip
     if done.stopped:

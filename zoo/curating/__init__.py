@@ -1,0 +1,73 @@
+"""What the rows of all annotators and seeds go through in the end: one sieve after the other, each with its reasons.
+
+A sieve is a module with `NAME` and `sieve(job, pool) -> Sieved`. It sees the rows that those before it left.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.api import Example, Rejected
+from zoo.asking import Candidate, Work
+from zoo.ledger import Ledger
+from zoo.run import Job
+
+# In this order: what is cheap to say and must hold whatever else does comes first.
+SIEVES = ("repeats",)
+
+
+class Pool:
+    """The rows still kept, in order. Only their candidates are in memory; a row is read from disk when it is asked for."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._changed: dict[int, Example] = {}
+        self.candidates = sorted(work.candidates, key=lambda c: c.number)
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    def row(self, candidate: Candidate) -> Example:
+        if candidate.number in self._changed:
+            return self._changed[candidate.number]
+        return Example.model_validate_json(self._work.examples.line(candidate.number))
+
+    def take(self, sieved: Sieved) -> None:
+        """Leaves what a sieve left."""
+        self._changed |= sieved.changed
+        self.candidates = [c for c in self.candidates if c.number not in sieved.rejected]
+
+    def lines(self) -> Iterator[bytes]:
+        """The rows as JSON lines."""
+        for c in self.candidates:
+            if c.number in self._changed:
+                yield self._changed[c.number].model_dump_json().encode() + b"\n"
+            else:
+                yield self._work.examples.line(c.number)
+
+
+@dataclass(frozen=True)
+class Sieved:
+    """What a sieve did: rejected rows and changed ones by their candidate's number, and what the record should say of it."""
+
+    rejected: dict[int, Rejected] = field(default_factory=dict)
+    changed: dict[int, Example] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def curate(job: Job, work: Work, ledger: Ledger) -> tuple[Pool, list[Rejected], dict[str, Any]]:
+    """The rows left, those that a sieve rejected, and what each sieve said, by its name."""
+    pool, rejected, facts = Pool(work), list[Rejected](), dict[str, Any]()
+    for module in (importlib.import_module(f"zoo.curating.{name}") for name in SIEVES):
+        came = len(pool)
+        sieved: Sieved = module.sieve(job, pool)
+        pool.take(sieved)
+        rows = [row for _, row in sorted(sieved.rejected.items())]
+        rejected += rows
+        ledger.sieve(module.NAME, came, [r.reason for r in rows])
+        if sieved.facts:
+            facts[module.NAME] = sieved.facts
+    return pool, rejected, facts
