@@ -16,6 +16,7 @@ API_VERSION = 1
 
 Kind = Literal["choice", "yes_no_maybe", "short", "number", "explanation", "label", "summary"]
 Judgement = Literal["right", "wrong", "abstain"]
+Origin = Literal["person", "document", "questions"]
 Level = Literal["basic", "intermediate", "complex"]
 # What went wrong in a solution, as SciInstruct names it (arXiv 2401.07950).
 Mistake = Literal["comprehension", "calculation", "reasoning"]
@@ -130,7 +131,7 @@ class Example(Row):
     reasoning: str = ""
     answer: str
     citations: list[Citation] = []
-    origin: Literal["person", "document", "questions"]
+    origin: Origin
     source: str
     licence: str
     teacher: Teacher | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from zoo.api import Kind
+from zoo.api import Kind, Origin
 from zoo.strict import Strict, place, runtime
 
 # --- domain.yaml -----------------------------------------------------------------------------------------------------
@@ -216,6 +216,11 @@ class PretrainSettings(TrainingSettings):
 
 
 class FinetuneSettings(TrainingSettings):
+    """`origins` and `examples` say which of annotate's examples may train: those of these origins, and at most so many, drawn
+    by their ids. So what two kinds of examples do is compared at equal size."""
+
+    origins: list[Origin] = ["person", "document", "questions"]
+    examples: int | None = Field(None, ge=1)
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)

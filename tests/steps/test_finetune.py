@@ -55,7 +55,8 @@ def test_what_it_says_and_leaves(trained: Artifact) -> None:
     assert [r["step"] for r in curve if "validation_loss" in r] == [5, 10, 15, 20]
     alone = sum(r["tokens"] for r in lines(trained, "rows.jsonl") if r["split"] == "train")
     assert result["read_once"] > 0 and (alone - result["read_once"]) * 2 == result["tokens"]
-    assert result["seen"] == 40 and result["examples"] == {"train": 20, "validation": 4, "unseen": 0, "no_row": 0}
+    assert result["seen"] == 40
+    assert result["examples"] == {"train": 20, "validation": 4, "unseen": 0, "no_row": 0, "not_chosen": 0}
     assert "⟦<think>" in trained.path("finetune.log").read_text()
     assert not (trained.folder / "work").exists()
 
@@ -233,6 +234,18 @@ def test_a_loss_that_is_no_number_fails_the_step(base: Weights, tmp_path: Path) 
 def test_nothing_to_train_on_is_said(base: Weights, tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"raise finetune\.max_length"):
         finetune(tmp_path / "long", base, examples(4), settings(max_length=32))
+
+
+def test_examples_of_some_origins_train_and_at_most_so_many(base: Weights, tmp_path: Path) -> None:
+    some = settings(origins=["document"], examples=5, validation=0.0, epochs=1)
+    artifact = finetune(tmp_path / "some", base, examples(), some)
+    trained = {r["example"] for r in lines(artifact, "rows.jsonl")}
+    assert len(trained) == 5 and all(int(e[1:]) % 2 == 0 for e in trained)
+    assert artifact.result["examples"] == {"train": 5, "validation": 0, "unseen": 0, "no_row": 0, "not_chosen": 19}
+    fewer = finetune(tmp_path / "fewer", base, examples(), some.model_copy(update={"examples": 3}))
+    assert {r["example"] for r in lines(fewer, "rows.jsonl")} < trained
+    with pytest.raises(ZooError, match=r"is of origin questions.*finetune\.origins"):
+        finetune(tmp_path / "none", base, examples(), settings(origins=["questions"]))
 
 
 def test_identity_is_the_base_and_the_prompt(base: Weights, tmp_path: Path) -> None:

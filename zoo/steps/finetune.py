@@ -18,7 +18,7 @@ from zoo.prompting import assistant_turn, template_path, user_turn
 from zoo.run import Job, Run, Step
 from zoo.training.batches import Layout, lay_out
 from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask
-from zoo.training.forms import forms
+from zoo.training.forms import forms, taking_part
 from zoo.training.rows import Made, Template, TokenRow, make_rows, split, trained_share
 from zoo.training.shared import Shared, alone, share
 from zoo.weights import Weights
@@ -64,7 +64,7 @@ def _size(run: Run, examples: Iterable[Example]) -> tuple[int, int]:
     """Rows that the examples make, and about how many tokens all epochs over them have."""
     settings = run.recipe.finetune
     rows, characters = 0, 0
-    for example in examples:
+    for example in taking_part(examples, settings, run.recipe.seed):
         for form in forms(example, settings, run.recipe.seed):
             user = user_turn(run.domain, example, context=form.context, reasoning=form.reasoning, options=form.options)
             characters += len(user) + len(assistant_turn(example.reasoning if form.reasoning else "", example.answer))
@@ -83,7 +83,8 @@ def _with_passage(seed: Example, tokens: int) -> Example:
 def run(job: Job) -> dict[str, Any]:
     settings: FinetuneSettings = job.settings
     template = load_template(job)
-    made = rows_of(job, template)
+    chosen = chosen_examples(job)
+    made = rows_of(job, template, chosen)
     write_rows(job.folder / "rejected.jsonl", made.rejected)
     rows, validation, skipped = held_out(made, settings, job.run.recipe.seed)
     share = trained_share(made.rows)
@@ -108,7 +109,8 @@ def run(job: Job) -> dict[str, Any]:
     say(f"  merged; its logits differ from the adapter's by {difference:.1e} at most")
     return {
         **trained.result(layout), "rows": len(rows), "read_once": saved, "seen": len(seen),
-        "examples": count_examples(ids, job.inputs["annotate"]), "trained_share": round(share, 4), "truncated": made.truncated,
+        "examples": count_examples(ids, job.inputs["annotate"], len({e.id for e in chosen})),
+        "trained_share": round(share, 4), "truncated": made.truncated,
         "rejected": len(made.rejected), "merge_difference": difference,
         "validation": {"rows": len(validation), **trained.validation(), **({"skipped": skipped} if skipped else {})},
     }  # fmt: skip
@@ -126,8 +128,18 @@ def load_template(job: Job) -> Template:
     return Template(tokenizer, base.name, ends)
 
 
-def rows_of(job: Job, template: Template) -> Made:
-    examples = list(job.inputs["annotate"].rows("examples.jsonl", Example))
+def chosen_examples(job: Job) -> list[Example]:
+    """Annotate's examples that the settings let train."""
+    chosen = taking_part(job.inputs["annotate"].rows("examples.jsonl", Example), job.settings, job.run.recipe.seed)
+    if not chosen:
+        raise ZooError(
+            f"None of annotate's examples is of origin {' or '.join(job.settings.origins)}, so nothing would train; "
+            "see finetune.origins."
+        )
+    return chosen
+
+
+def rows_of(job: Job, template: Template, examples: list[Example]) -> Made:
     made = make_rows(job.domain, template, examples, job.settings, job.run.recipe.seed)
     if not made.rows:
         raise ZooError(
@@ -214,16 +226,16 @@ def row_ids(rows: Sequence[TokenRow], validation: Sequence[TokenRow], seen: set[
     ]
 
 
-def count_examples(rows: Iterable[dict[str, Any]], annotate: Artifact) -> dict[str, int]:
+def count_examples(rows: Iterable[dict[str, Any]], annotate: Artifact, chosen: int) -> dict[str, int]:
     """What became of annotate's examples: `train` counts those of which at least one row trained, `no_row` those of
-    which no form was drawn, or none that fits."""
+    which no form was drawn, or none that fits, `not_chosen` those that the settings left out."""
     of: dict[str, set[str]] = {"train": set(), "validation": set(), "unseen": set()}
     for row in rows:
         of[row["split"]].add(row["example"])
     of["unseen"] -= of["train"]
     counts = {name: len(ids) for name, ids in of.items()}
     kept = len({e.id for e in annotate.rows("examples.jsonl", Example)})
-    return {**counts, "no_row": kept - sum(counts.values())}
+    return {**counts, "no_row": chosen - sum(counts.values()), "not_chosen": kept - chosen}
 
 
-STEP = Step("finetune", 4, ("annotate", "pretrain"), check, identity, plan, run)
+STEP = Step("finetune", 5, ("annotate", "pretrain"), check, identity, plan, run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from zoo.api import Example
@@ -30,6 +30,15 @@ def draw(*parts: object) -> float:
     """A number in [0, 1) that depends on `parts` alone: the same on every machine and in whatever order."""
     digest = hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
+
+
+def taking_part(examples: Iterable[Example], settings: FinetuneSettings, seed: int) -> list[Example]:
+    """The examples that `origins` and `examples` let train, in their order."""
+    able = [e for e in examples if e.origin in settings.origins]
+    if settings.examples is None or len(able) <= settings.examples:
+        return able
+    drawn = sorted(range(len(able)), key=lambda n: (draw(seed, able[n].id, "examples"), n))[: settings.examples]
+    return [able[n] for n in sorted(drawn)]
 
 
 def context_is_optional(example: Example) -> bool:
