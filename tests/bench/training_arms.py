@@ -4,7 +4,7 @@ and the paired differences of their models on the same items, with 95% intervals
     python -m tests.bench.training_arms medical --workspace DIR --arm 'seeds: finetune.origins=[person]' \
         --arm 'written: finetune.origins=[document]' --set finetune.examples=100 --set finetune.max_tokens=100000
 
-The first arm is what the others are compared with. An arm that is there already is not run again. It says how many examples, rows
+Further options are those of `zoo train`, for all arms. The first arm is what the others are compared with. An arm that is there already is not run again. It says how many examples, rows
 and tokens each trained on: to be compared they have to be equal, which is for the settings to see to.
 """
 
@@ -82,8 +82,7 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--arm", action="append", required=True, metavar="NAME: SETTING SETTING ...")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all arms")
-    parser.add_argument("rest", nargs="*", metavar="-- OPTION", help="options of zoo train for all arms")
-    given = parser.parse_args()
+    given, given.rest = parser.parse_known_args()
     arms = []
     for text in given.arm:
         name, _, settings = text.partition(":")
