@@ -4,8 +4,9 @@ and the paired differences of their models on the same items, with 95% intervals
     python -m tests.bench.training_arms medical --workspace DIR --arm 'seeds: finetune.origins=[person]' \
         --arm 'written: finetune.origins=[document]' --set finetune.examples=100 --set finetune.max_tokens=100000
 
-Further options are those of `zoo train`, for all arms. The first arm is what the others are compared with. An arm that is there already is not run again. It says how many examples, rows
-and tokens each trained on: to be compared they have to be equal, which is for the settings to see to.
+Further options are those of `zoo train`, for all arms. The first arm is what the others are compared with. An arm that is
+there already is not run again. It says how many examples, rows and tokens each trained on: to be compared they have to be
+equal, which is for the settings to see to.
 """
 
 from __future__ import annotations
