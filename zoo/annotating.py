@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from jinja2 import Environment, StrictUndefined, Template
 
@@ -30,6 +30,7 @@ from zoo.teachers import Answer, Request
 from zoo.teachers.budget import NOTHING, UNLIMITED, Limits, Spend
 from zoo.teachers.metering import most, spent
 from zoo.teachers.prices import Price
+from zoo.training.forms import draw
 
 REPAIRS = 2  # further tries at JSON that cannot be read
 SHARED = "shared"  # prompts that every annotator uses: annotators/shared/prompts/, a domain's in prompts/shared/
@@ -37,14 +38,24 @@ BUDGET = "budget"  # why an item failed for which no call was left
 
 
 @dataclass(frozen=True)
+class Placed:
+    """A passage with the document it stands in."""
+
+    passage: Passage
+    document: Document
+
+
+@dataclass(frozen=True)
 class Material:
-    """A passage as an annotator gets it: with its document, and its number in the run's order. `use` says which annotator
+    """A passage as an annotator gets it: with its document, its number in the run's order, and those passages of other
+    documents or sections, the nearest in meaning first, that a question may need besides it. `use` says which annotator
     that is: of the domain's `documents`, or one of those that come with it."""
 
     use: ClassVar[str] = "documents"
     passage: Passage
     document: Document
     number: int
+    others: tuple[Placed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -245,6 +256,12 @@ def made_by(annotators: Mapping[str, Annotator], domain: Domain) -> dict[str, li
         a.name: [a.version, annotator_digest(names.get(use, names.get("documents", "")), domain)]
         for use, a in annotators.items()
     }
+
+
+def length_for(item_id: str, settings: AnnotateSettings) -> Literal["short", "long"]:
+    """How long the reasoning about an item is asked to be: long for `settings.long_share` of the items, drawn by their ids
+    alone. Students of up to about 3B learn worse from long reasoning, and best from a mix (arXiv 2502.12143)."""
+    return "long" if draw(item_id, "length") < settings.long_share else "short"
 
 
 def prompted(domain: Domain, annotator: str, name: str, stage: str | None, **values: Any) -> Prompt:

@@ -99,7 +99,13 @@ class GateConfig(Strict):
     general_margin: float = Field(0.05, ge=0, le=1)
 
 
+# What a question about a passage may ask for; the other kinds are those of sources alone.
+Written = Literal["choice", "short", "number", "yes_no_maybe", "explanation"]
+
+
 class DomainConfig(Strict):
+    """`kinds` weighs the kinds of questions that are written from documents against each other."""
+
     api_version: int
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     aliases: list[str] = []
@@ -114,9 +120,16 @@ class DomainConfig(Strict):
     sources: list[SourceConfig]
     annotators: dict[Literal["documents", "questions"], str]
     verifiers: dict[Kind, str]
+    kinds: dict[Written, Annotated[float, Field(gt=0)]] = {}
     suites: list[str]
     gate: GateConfig
     recipe: str = "laptop"
+
+    @model_validator(mode="after")
+    def _kinds_are_verified(self) -> Self:
+        if unchecked := [k for k in self.kinds if k not in self.verifiers]:
+            raise ValueError(f"names {unchecked[0]} among its kinds, for which its verifiers name none")
+        return self
 
 
 # --- recipes ---------------------------------------------------------------------------------------------------------
@@ -166,7 +179,11 @@ class AnnotateSettings(Strict):
     money and within a day a round, and `batch_rows` is how many are under way, and the most requests in a batch.
 
     `max_calls`, `max_tokens` (in and out together) and `max_cost` (USD) are budgets, of which the most that an item may
-    need is set aside while it is under way: with a small one fewer are, and it takes longer, or more batches."""
+    need is set aside while it is under way: with a small one fewer are, and it takes longer, or more batches.
+
+    Of `long_share` of the items the reasoning is asked for at length: longer than a small student can follow, it hurts.
+    `multi_passage` is the share of passages that are shown with others near in meaning, for questions that need more than
+    one."""
 
     passages: int | None = Field(None, ge=0)
     questions: int | None = Field(None, ge=0)
@@ -181,7 +198,9 @@ class AnnotateSettings(Strict):
     local_engine: Literal["transformers", "llama"] = place("transformers")
     temperature: float = Field(0.7, ge=0)
     attempts: int = Field(3, ge=1)
+    long_share: float = Field(0.2, ge=0, le=1)
     duplicate: float = Field(0.9, gt=0, le=1)
+    multi_passage: float = Field(0.15, ge=0, le=1)
     seeds: bool = True
     concurrency: int = runtime(256, ge=1)  # at the most: the server's pace decides
     timeout_s: float = runtime(120.0, gt=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,11 @@ class Sample:
                 self.first.append(item)
             if n % step == 0:
                 self.spread.append(item)
+
+    def through(self, change: Callable[[Iterable[Item]], Iterable[Item]]) -> Sample:
+        """The same items as `change` leaves them, one for one."""
+        self.first, self.spread = list(change(self.first)), list(change(self.spread))
+        return self
 
 
 def needs_of(

@@ -94,6 +94,19 @@ class Index:
             raise ZooError(f"There is no search index in {folder}; run `zoo ingest` again.")
         return cls(json.loads((folder / FACTS).read_text(encoding="utf-8")), faiss.read_index(str(folder / INDEX)))
 
+    def vectors(self, rows: list[int]) -> np.ndarray[Any, Any]:
+        """(rows, dim) float32 of length 1: the vectors of these rows of passages.jsonl, of a compressed index as near as it
+        keeps them."""
+        import faiss
+        import numpy as np
+
+        if isinstance(self.faiss, faiss.IndexIVF) and self.faiss.direct_map.no():
+            self.faiss.make_direct_map()
+        found = np.array([self.faiss.reconstruct(row) for row in rows], dtype=np.float32)
+        found = found.reshape(len(rows), self.faiss.d)
+        faiss.normalize_L2(found)
+        return found
+
     def nearest(self, vectors: np.ndarray[Any, Any], k: int) -> Iterator[list[tuple[int, float]]]:
         """For each vector up to `k` (row of passages.jsonl, cosine), the nearest first."""
         scores, rows = self.faiss.search(vectors, max(1, min(k, self.faiss.ntotal or 1)))

@@ -26,8 +26,9 @@ class Corpus:
 
     def __init__(self, documents: Iterable[Document], passages: Iterable[Passage]) -> None:
         self.documents = {d.id: d for d in documents}
+        self.in_order = list(passages)  # as the rows of an index over them
         self.passages: dict[str, list[Passage]] = defaultdict(list)
-        for passage in passages:
+        for passage in self.in_order:
             self.passages[passage.document].append(passage)
 
     @classmethod

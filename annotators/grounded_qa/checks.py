@@ -1,4 +1,4 @@
-"""What an answer of the teacher must pass, each check decided by code."""
+"""What a question and its answer must pass, each check decided by code; the steps' are beside it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import random
 import re
 from collections.abc import Sequence
 
-from zoo.annotating import Material
+from zoo.annotating import Placed
 from zoo.api import Citation, Kind
+from zoo.fencing import order_in
 from zoo.quotes import find_quote
 from zoo.verifiers.reading import plain
 
-FEWEST_STEPS = 6  # words of reasoning
+from .words import content, follows, numbers, numbers_meant
+
 FEWEST_WORDS = 3  # of a question, and of a quote that is evidence
+EXPLAINED = (5, 80)  # words of an explanation
+SHARED = 0.5  # of what an answer says, in the quotes
 _TEXT = r"(?:passage|text|excerpt|paragraph|article|document|section|author|context|report)s?\b(?!\s+of\b)"
 _LEANS = re.compile(
-    rf"\b(?:(?:this|the|above|given|following|provided)\s+{_TEXT}"
+    rf"\b(?:(?:this|the|above|given|following|provided|both)\s+{_TEXT}|passages?\s+\d"
     r"|according\s+to\s+(?:the|this)\s+(?:author|guide|text|table|figure|study|source)|mentioned\s+above|as\s+described"
     r"|(?:the|this)\s+(?:[\w-]+\s+){0,4}(?:table|figure|slide|graph|chart|diagram|image|video)s?|(?:the|this)\s+page"
     r"|(?:table|figure)\s+(?:above|below|\d+)|(?:this|the\s+present)\s+study)\b",
@@ -39,8 +43,19 @@ _LEAD_IN = re.compile(
     re.I,
 )
 _CLOSING = {'"': '"', "'": "'", "\u2018": "\u2019", "\u201c": "\u201d"}
-_SMALL = frozenset(
-    "a an the of in on at to for from by with and or as is are was were be it its their his her this that these those not no".split()
+# "What is the cause of this condition?": nothing before it says which.
+_POINTS = re.compile(
+    r"\b(?:this|these)\s+([a-z]+)\b"
+    r"|\b(?:do|does|did|is|are|was|were|can|could|will|would|should|has|have)\s+(?:it|they|he|she|this|these)\b",
+    re.I,
+)
+_EXPLAINS = re.compile(
+    r"\b(?:why|how|explain|by\s+what\s+(?:means|mechanism)|for\s+what\s+reason|what\s+(?:makes|causes))\b", re.I
+)
+_ALL_OF_THEM = re.compile(
+    r"^\W*(?:all|none|both|neither|any)\s+(?:of\s+)?(?:the\s+)?"
+    r"(?:above|these|them|options|answers|others?)\b",
+    re.I,
 )
 
 
@@ -52,32 +67,61 @@ class Refused(Exception):
         self.reason, self.detail = reason, detail
 
 
+def check_orders(*texts: str) -> None:
+    """Raises Refused where a text carries an order to a model, or a chat template's tokens: nobody asks or answers so but
+    who follows one that stood in a document."""
+    for text in texts:
+        if found := order_in(text):
+            raise Refused("carries_an_order", words=found)
+
+
 def check_question(kind: Kind, question: str, answer: str) -> None:
     """Raises Refused where the question cannot stand by itself, is of another kind, or has no answer but its own words."""
     if len(question.split()) < FEWEST_WORDS:
         raise Refused("question_too_short")
     if found := _LEANS.search(question):
         raise Refused("not_self_contained", words=found.group())
+    first = re.split(r"(?<=[.?!;:,])\s", question)[0]
+    for pointing in _POINTS.finditer(first):
+        noun, before = content(pointing.group(1) or ""), content(first[: pointing.start()])
+        if (noun and not noun & before) or not (pointing.group(1) or before):
+            raise Refused("not_self_contained", words=pointing.group())
     if not answer:
         raise Refused("answer_unreadable")
     if kind == "yes_no_maybe" and _OPEN.search(question):
         raise Refused("not_a_yes_no_question")
     if kind == "number" and _COUNT.search(question) and _SHARE.search(answer):
         raise Refused("another_unit_than_asked")
-    if kind in {"short", "choice"} and not _words(answer) - _words(question):
+    if kind == "explanation":
+        _check_explanation(question, answer)
+    if kind in {"short", "choice"} and not content(answer) - content(question):
         raise Refused("answer_in_question")
 
 
-def check_short(answer: str, quotes: Sequence[Citation]) -> None:
-    """Raises Refused for a short answer with a word that none of the quotes has."""
-    if missing := sorted(_words(answer) - _words(" ".join(c.quote for c in quotes))):
-        raise Refused("answer_not_in_quotes", words=missing)
+def _check_explanation(question: str, answer: str) -> None:
+    if not _EXPLAINS.search(question):
+        raise Refused("asks_for_no_explanation")
+    fewest, most = EXPLAINED
+    if not fewest <= len(answer.split()) <= most:
+        raise Refused("explains_too_little" if len(answer.split()) < fewest else "explains_too_long")
+    if found := _LEANS.search(answer):
+        raise Refused("not_self_contained", words=found.group())
 
 
-def _words(text: str) -> set[str]:
-    """The words that mean something, without a plural's ending."""
-    found = re.findall(r"[^\W_]+", text.lower())
-    return {w[:-1] if len(w) > 3 and w.endswith("s") else w for w in found if w not in _SMALL}
+def check_answer(kind: Kind, question: str, answer: str, quotes: Sequence[Citation]) -> None:
+    """Raises Refused where what is quoted does not bear the answer out: a short answer with a word that no quote has, a
+    choice or an explanation with too few of them, a number that is neither in the quotes nor calculated from theirs."""
+    quoted = " ".join(c.quote for c in quotes)
+    if kind == "number":
+        have = numbers_meant(f"{quoted} {question}")
+        found = numbers(answer) or sorted(numbers_meant(answer))
+        if missing := [n for n in found if not follows(n, have)]:
+            raise Refused("answer_not_in_quotes", numbers=missing)
+    if kind in {"short", "choice", "explanation"}:
+        said = content(answer)
+        missing_words = said - content(quoted) - (content(question) if kind == "explanation" else set())
+        if len(missing_words) > (0 if kind == "short" else (1 - SHARED) * len(said)):
+            raise Refused("answer_not_in_quotes", words=sorted(missing_words))
 
 
 def options(answer: str, distractors: list[str], seed: str) -> list[str]:
@@ -85,42 +129,43 @@ def options(answer: str, distractors: list[str], seed: str) -> list[str]:
     not held to it; of many, the first four stand. Raises Refused where fewer than two others are left."""
     others: dict[str, str] = {}
     for other in distractors:
-        if plain(other) and plain(other) != plain(answer):
+        if plain(other) and plain(other) != plain(answer) and not _ALL_OF_THEM.match(other):
             others.setdefault(plain(other), other.strip())
-    if len(others) < 2:
-        raise Refused("bad_choices", distractors=distractors)
+    if len(others) < 2 or _ALL_OF_THEM.match(answer):
+        raise Refused("bad_choices", answer=answer, distractors=distractors)
     choices = [answer, *list(others.values())[:4]]
     random.Random(seed).shuffle(choices)
     return choices
 
 
-def cite(quotes: list[str], item: Material) -> list[Citation]:
-    """The quotes with their places in the passage, in the passage's own characters; words without a sentence are no
-    evidence and are left out where there is some. Raises Refused where a quote does not stand in the passage."""
-    passage, places = item.passage, []
-    for quote in filter(str.strip, quotes):
-        place = find_quote(quote, passage.text)
-        if place is None:
-            raise Refused("quote_not_in_passage", quote=quote)
-        places.append(place)
-    if not places:
+def cite(quotes: Sequence[str], shown: Sequence[Placed]) -> list[Citation]:
+    """The quotes with their places in the passages, in these ones' own characters; words without a sentence are no
+    evidence and are left out where there is some. Raises Refused where a quote stands in none of them."""
+    found = list(dict.fromkeys(located(q, shown) for q in quotes if q.strip()))
+    if not found:
         raise Refused("no_quote")
-    found = [
-        Citation(quote=passage.text[start:end], document=item.document.id, passage=passage.id, start=start, end=end)
-        for start, end in dict.fromkeys(places)
-    ]
     return [c for c in found if len(c.quote.split()) >= FEWEST_WORDS] or found
 
 
-def check_reasoning(reasoning: str, answer: str) -> str:
-    """The reasoning as it stands without the passage at hand; sentences about the passage or the question go. Raises
-    Refused where nothing is left, or nothing that stands by itself."""
-    sentences = [_without_lead_in(s) for s in _SENTENCE.split(reasoning.strip())]
-    leaning = [found.group() for s in sentences if (found := _LEANS.search(s))]
-    text = " ".join(s for s in sentences if not _LEANS.search(s) and not _META.search(s))
-    if len(text.split()) < FEWEST_STEPS or plain(text) == plain(answer):
-        raise Refused("reasoning_not_self_contained", words=leaning[0]) if leaning else Refused("no_reasoning")
-    return text
+def located(quote: str, shown: Sequence[Placed]) -> Citation:
+    """The place of a quote in the first of the passages that has it. Raises Refused where none does, and where it is an
+    order."""
+    for placed in shown:
+        if place := find_quote(quote, placed.passage.text):
+            start, end = place
+            check_orders(words := placed.passage.text[start:end])
+            return Citation(
+                quote=words, document=placed.document.id, passage=placed.passage.id, start=start, end=end
+            )  # fmt: skip
+    raise Refused("quote_not_in_passage", quote=quote)
+
+
+def standing(text: str) -> tuple[str, str]:
+    """The text as it stands without a passage at hand, and the first words of it that lean on one: what is said about
+    passage or question goes, "The passage states that" is cut off."""
+    sentences = [_without_lead_in(s) for s in _SENTENCE.split(text.strip())]
+    leaning = next((found.group() for s in sentences if (found := _LEANS.search(s))), "")
+    return " ".join(s for s in sentences if not _LEANS.search(s) and not _META.search(s)), leaning
 
 
 def _without_lead_in(sentence: str) -> str:

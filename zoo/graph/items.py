@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from zoo.annotating import Material
+from zoo.annotating import Material, Placed
 from zoo.api import Citation
 from zoo.artifact import digest_text
 from zoo.graph.triples import Entity, Statement, Triple
@@ -65,9 +65,10 @@ class Path(Material):
         return self.hops[-1].end
 
     @property
-    def shown(self) -> list[Material]:
+    def shown(self) -> tuple[Placed, ...]:
         """The passages of its hops, each once."""
-        return list({h.material.passage.id: h.material for h in self.hops}.values())
+        materials = (h.material for h in self.hops)
+        return tuple({m.passage.id: Placed(m.passage, m.document) for m in materials}.values())
 
 
 def stand_ins(passages: list[Material], hops: int, count: int) -> Iterator[Path]:

@@ -73,7 +73,7 @@ def draw(walks: Walks, triples: Iterable[Triple], passages: Passages, hops: int,
         for triple in starts:
             if len(out) == most:
                 return out
-            found = next(_from(triple, walks, passages, hops, seed, apart, used, pairs), None)
+            found = next(_from(triple, walks, hops, seed, apart, used, pairs), None)
             if found is not None:
                 steps, cited = found
                 out.append(_path(steps, cited, walks, passages, len(out), seed))
@@ -96,7 +96,7 @@ def _in_turn(triples: list[Triple], seed: int) -> Iterator[Triple]:
 
 
 def _from(
-    triple: Triple, walks: Walks, passages: Passages, hops: int, seed: int, apart: bool, used: Counter[str],
+    triple: Triple, walks: Walks, hops: int, seed: int, apart: bool, used: Counter[str],
     pairs: set[frozenset[str]],
 ) -> Iterator[tuple[list[_Step], list[Statement]]]:  # fmt: skip
     """The paths that begin with a triple and may be asked about, each with the statements to cite."""
@@ -112,7 +112,7 @@ def _from(
         if len(steps) == hops:
             new = frozenset((start.id, end.id)) not in pairs
             if new and _answers(end) and not walks.joined(start, end) and walks.only(steps):
-                if cited := _cited(steps, passages, apart):
+                if cited := _cited(steps, apart):
                     yield steps, cited
             continue
         onward = walks.onward[end.id]
@@ -126,20 +126,19 @@ def _from(
         ways += [[*steps, step] for step in more]
 
 
-def _cited(steps: list[_Step], passages: Passages, apart: bool) -> list[Statement] | None:
-    """A statement for each step: of passages of their own where `apart`, of as many documents as there are, under one
-    licence; no quote is another's, or tells start and end at once."""
+def _cited(steps: list[_Step], apart: bool) -> list[Statement] | None:
+    """A statement for each step: of passages of their own where `apart`, of as many documents as there are; no quote is
+    another's, or tells start and end at once."""
     start, end = _ends(steps[0])[0], _ends(steps[-1])[1]
     choices = [[s for s in t.sources if not hedged(s.relation)][:_SOURCES] for t, _ in steps]
     best: tuple[int, list[Statement]] | None = None
     for chosen in map(list, product(*choices)):
         places = [s.citation.passage for s in chosen]
-        documents = [passages[p].document for p in places]
-        if (apart and len(set(places)) < len(places)) or len({(d.source, d.licence) for d in documents}) > 1:
+        if apart and len(set(places)) < len(places):
             continue
         if _overlap(chosen) or any(_has(s, start) and _has(s, end) for s in chosen):
             continue
-        many = len({d.id for d in documents})
+        many = len({s.citation.document for s in chosen})
         if best is None or many > best[0]:
             best = many, chosen
     return best[1] if best else None

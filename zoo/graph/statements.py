@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.annotating import Material
 from zoo.api import Citation, Rejected
+from zoo.fencing import order_in
 from zoo.graph import names, relations
 from zoo.graph.triples import Extracted, Statement
 from zoo.quotes import find_quote
@@ -57,6 +58,8 @@ def checked(item: Material, said: Mapping[str, str]) -> Statement:
         raise Untrue("relation_too_long")
     if names.key(subject) == names.key(thing):
         raise Untrue("subject_is_object")
+    if any(map(order_in, (subject, relation, thing, said["quote"]))):
+        raise Untrue("carries_an_order")
     text = item.passage.text
     place = find_quote(said["quote"], text)
     if place is None:

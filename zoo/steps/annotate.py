@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,13 @@ from zoo.extent import extent_of, tokens_of
 from zoo.graph import stage
 from zoo.ledger import Ledger
 from zoo.library import digest_files
+from zoo.neighbours import Neighbours
 from zoo.questions import check_sources, load_questions, telling_texts
 from zoo.run import Job, Run, Step
 from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher, teacher_name
 from zoo.teachers.prices import FREE, Price, price_of, require_price
 
-VERSION = 6
+VERSION = 7
 
 
 def check(run: Run) -> None:
@@ -92,6 +94,7 @@ def identity(run: Run) -> dict[str, Any]:
         "annotators": made_by(_annotators(run), run.domain),
         **stage.identity_of_graph(run),
         "verifiers": [digest_files(own, own.glob("*.py")), run.domain.code_digest, run.domain.config.verifiers],
+        "kinds": run.domain.config.kinds,
         "seeds": run.domain.digest_of("seeds.jsonl"),
         "sources": material.identity_of_questions(run),
         "suites": material.identity_of_suites(run),
@@ -137,7 +140,10 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
         out["most_calls"] = min(most, most if settings.max_calls is None else settings.max_calls)
     # Of a corpus not read yet the passages known stand for all of them.
     items: list[Item] = [*graph, *questions, *islice(cycle(passages), count)]
-    found = estimate(run, Sample(items, len(items)), annotators, tokens, _price(run))
+    sample = Sample(items, len(items))
+    if ingest and count:
+        sample = sample.through(_beside(ingest, corpus, settings))
+    found = estimate(run, sample, annotators, tokens, _price(run))
     return out | {k: found[k] for k in ("calls", "tokens", "cost", "seconds", "note")}
 
 
@@ -158,12 +164,13 @@ def run(job: Job) -> dict[str, Any]:
                 yield from corpus.sample(settings.passages, job.run.recipe.seed)
 
         count = len(asked) + (corpus.count(settings.passages) if "documents" in annotators else 0)
+        beside = _beside(job.inputs["ingest"], corpus, settings)
         graph = stage.GraphStage(job, corpus, work) if settings.graph.passages else None
         first = stage.usual_items(graph.passages, settings.graph) if graph else []
-        sample = Sample(chain(first, items()), len(first) + count)
+        sample = Sample(chain(first, items()), len(first) + count).through(beside)
         before = estimate(job.run, sample, annotators, tokens_of(job.run), price)
         ledger = Ledger({a.name: a.stages for a in annotators.values()} | (stage.STAGES if graph else {}))
-        rounds = stage.rounds(graph, items(), count)
+        rounds = stage.rounds(graph, beside(items()), count)
         done = asyncio.run(ask_all(job, annotators, rounds, keys, work, ledger, price))
         uses = done.uses
         about: dict[str, Any] = {
@@ -174,6 +181,15 @@ def run(job: Job) -> dict[str, Any]:
         if graph:
             about["graph"] = graph.leave(ledger)
         return _finish(job, work, ledger, done, price, about)
+
+
+def _beside(
+    ingest: Artifact, corpus: material.Corpus, settings: AnnotateSettings
+) -> Callable[[Iterable[Item]], Iterator[Item]]:
+    """Puts beside some of the passages those that are near them."""
+    if not settings.multi_passage or len(corpus.in_order) < 2:
+        return iter
+    return partial(Neighbours.of(ingest, corpus).beside, share=settings.multi_passage)
 
 
 def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], dict[str, str]]:

@@ -1,0 +1,138 @@
+"""Reasoning as steps, each resting on a verbatim quote: what states a fact cites it, what only infers adds none.
+
+Decided by code: a quote is looked up, and shares words and numbers with the step that cites it. (Models cite sentences
+that do not bear out what they say; Gao et al., arXiv 2305.14627, measure it.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from zoo.annotating import Placed
+from zoo.api import Citation
+from zoo.verifiers.reading import plain
+
+from .checks import FEWEST_WORDS, Refused, check_orders, located, standing
+from .words import content, follows, numbers, numbers_meant
+
+FEWEST = 2  # steps: a fact, and what it comes to
+FEWEST_REASONED = 6  # words of them all
+NEW_CITED, NEW_INFERRED = 0.5, 0.34  # of a step's words, how many may come from nowhere
+_NUMBERED = re.compile(r"^(?:\W*step\s+\d+\s*[:.)-]\s*|\(?\d{1,2}[.)]\s+(?=\D)|[-*\u2022]\s+)", re.I)
+_INFERS = re.compile(
+    r"\b(?:so|therefore|thus|hence|consequently|accordingly|it\s+follows|(?:which|this|that)\s+(?:means|implies|leaves|shows)"
+    r"|as\s+a\s+result|for\s+(?:this|that)\s+reason|in\s+conclusion|that\s+is\s+why|in\s+other\s+words|since|because"
+    r"|given\s+that|rul(?:e|es|ed|ing)\s+out|the\s+(?:\w+\s+){0,2}(?:answer|option|choice)\s+is"
+    r"|only\s+\w+\s+(?:fits|matches|is\s+left|remains)|must\s+(?:therefore\s+)?be|cannot\s+be|compared|taken\s+together)\b",
+    re.I,
+)
+_CALCULATES = re.compile(
+    r"=|\d\s*[\u00d7*/\u00f7+\u2212]\s*\d|\b(?:times|divided|multipl\w+|plus|minus|subtract\w*|adds?\s+up|sum|difference)\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class Reasoned:
+    """The steps' texts, one a line, and what they cite."""
+
+    text: str
+    citations: list[Citation]
+
+
+@dataclass
+class _Known:
+    """What a step may rest on besides its own quote: the question, and the steps before it with theirs."""
+
+    words: set[str]
+    numbers: set[float]
+
+    def learn(self, *texts: str) -> None:
+        for text in texts:
+            self.words |= content(text)
+            self.numbers |= numbers_meant(text)
+
+
+@dataclass
+class _Lines:
+    texts: list[str] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+    leaning: str = ""
+
+
+def check_steps(steps: Sequence[Mapping[str, str]], given: str, answer: str, shown: Sequence[Placed]) -> Reasoned:
+    """The steps, each `{"text", "passage", "quote"}`, as a row keeps them; `given` is the question with its options. A quote
+    counts where it stands, whatever number of a passage comes with it.
+
+    Raises Refused: carries_an_order, quote_not_in_passage, uncited_step, quote_does_not_support, too_few_steps,
+    reasoning_not_self_contained."""
+    known = _Known(content(given), numbers_meant(given))
+    lines = _Lines()
+    for step in steps:
+        check_orders(step["text"])
+        text, leaning = standing(_NUMBERED.sub("", " ".join(step["text"].split())))
+        lines.leaning = lines.leaning or leaning
+        quote = step["quote"] if len(step["quote"].split()) >= FEWEST_WORDS else ""
+        if not content(text) or plain(text) == plain(answer):
+            continue
+        if quote:
+            citation = located(quote, _first(step["passage"], shown))
+            _supported(text, citation.quote, known)
+            lines.citations.append(citation.model_copy(update={"step": len(lines.texts)}))
+            known.learn(citation.quote)
+        else:
+            _inferred(text, known)
+        known.learn(text)
+        lines.texts.append(text)
+    return _whole(lines)
+
+
+def _whole(lines: _Lines) -> Reasoned:
+    text = "\n".join(lines.texts)
+    if len(lines.texts) < FEWEST or len(text.split()) < FEWEST_REASONED:
+        if lines.leaning:
+            raise Refused("reasoning_not_self_contained", words=lines.leaning)
+        raise Refused("too_few_steps", steps=lines.texts)
+    if not lines.citations:
+        raise Refused("uncited_step", step=lines.texts[0])
+    return Reasoned(text, lines.citations)
+
+
+def _first(number: str, shown: Sequence[Placed]) -> list[Placed]:
+    """The passages, that of the number before the others."""
+    named = re.search(r"\d+", number)
+    at = int(named.group()) - 1 if named else 0
+    return [*shown[at : at + 1], *shown] if 0 <= at else list(shown)
+
+
+def _supported(text: str, quote: str, known: _Known) -> None:
+    said, quoted = content(text), content(quote)
+    if new := _unknown(text, known.numbers | numbers_meant(quote)):
+        raise Refused("quote_does_not_support", step=text, numbers=new)
+    # What infers may lean on earlier steps more than on its quote.
+    fewest = 1 if _INFERS.search(text) else min(2, len(said))
+    if len(said & quoted) < fewest or len(said - quoted - known.words) > NEW_CITED * len(said):
+        raise Refused("quote_does_not_support", step=text, words=sorted(said - quoted - known.words))
+
+
+def _inferred(text: str, known: _Known) -> None:
+    said = content(text)
+    if not (_INFERS.search(text) or _CALCULATES.search(text)):
+        raise Refused("uncited_step", step=text)
+    if len(said - known.words - {w for w in said if w.isdigit()}) > NEW_INFERRED * len(said):
+        raise Refused("uncited_step", step=text, words=sorted(said - known.words))
+    if new := _unknown(text, known.numbers):
+        raise Refused("uncited_step", step=text, numbers=new)
+
+
+def _unknown(text: str, known: set[float]) -> list[float]:
+    """The numbers of a step that are neither known nor calculated from what is; one that is, is known to those after it."""
+    have, found = set(known), list[float]()
+    for number in numbers(text):
+        if follows(number, have):
+            have.add(number)
+        else:
+            found.append(number)
+    return found

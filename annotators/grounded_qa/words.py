@@ -1,0 +1,72 @@
+"""What two texts have in common: the words that mean something, by their stems, and numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import permutations
+
+from zoo.verifiers.number_words import in_digits
+
+_SMALL = frozenset(
+    "a an the of in on at to for from by with within without and or nor but as is are was were be been being it "
+    "its itself they them their theirs he she his her hers we our us you your i my me this that these those there "
+    "here which who whom whose what when where why how not no than then so therefore thus hence if because since "
+    "while although though also both each any all some such only just very more most can could may might must "
+    "shall should will would do does did done has have had having into onto over under about between through "
+    "during after before up out off own same other another one ones means mean meaning called known answer option "
+    "choice correct question given following".split()
+)
+_WORD = re.compile(r"[^\W_]+(?:['\u2019](?!s\b)[^\W_]+)?")
+# A number that is a quantity: in B12, COVID-19 or H2O it is a part of a name.
+_NUMBER = re.compile(r"(?<![^\W\d])(?<![\d.,])(?<![^\W\d]-)\d+(?:,\d{3})*(?:\.\d+)?(?![^\W\d_]*\d)")
+_FACTORS = (7, 10, 12, 24, 30, 52, 60, 100, 365, 1000)  # between units, and to or from per cent
+_EXACT = 0.006  # what rounding to three figures explains
+_MOST = 24  # numbers that are tried with each other
+
+
+@lru_cache(maxsize=1)
+def _stemmer():  # type: ignore[no-untyped-def]
+    from nltk.stem.porter import PorterStemmer
+
+    return PorterStemmer()
+
+
+@lru_cache(maxsize=16_384)
+def _stem(word: str) -> str:
+    return str(_stemmer().stem(word)) if word.isascii() else word
+
+
+def content(text: str) -> set[str]:
+    """The stems of the words and numbers in a text that mean something by themselves."""
+    return {_stem(w) for w in _WORD.findall(text.lower()) if w not in _SMALL}
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers written in digits, in order."""
+    return [float(n.replace(",", "")) for n in _NUMBER.findall(text)]
+
+
+def numbers_meant(text: str) -> set[float]:
+    """Those in digits and those in words."""
+    return {*numbers(text), *numbers(in_digits(text))}
+
+
+def follows(value: float, known: Iterable[float]) -> bool:
+    """Whether a number is one of the known ones, or one calculation on one or two of them away: a sum, a difference, a
+    product, a ratio, a share in per cent, or another unit's figure."""
+    have = sorted(set(known))
+    if any(_close(value, k) for k in have) or any(
+        _close(value, k * f) or _close(value, k / f) for k in have for f in _FACTORS
+    ):
+        return True
+    return any(
+        _close(value, found)
+        for a, b in permutations(have[:_MOST], 2)
+        for found in (a + b, a - b, a * b, a * b / 100, *((a / b, 100 * a / b, 100 * (a - b) / b) if b else ()))
+    )  # fmt: skip
+
+
+def _close(a: float, b: float) -> bool:
+    return abs(a - b) <= _EXACT * abs(b) + 1e-9

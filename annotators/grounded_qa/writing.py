@@ -1,0 +1,147 @@
+"""A question written about passages that are shown together, answered once more, and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.annotating import Ask, Placed, Prompt, Usual, prompted, read_schema
+from zoo.api import Citation, Example, Kind, Verdict
+from zoo.fencing import defused, fence
+from zoo.judging import SCHEMA as JUDGEMENT
+from zoo.judging import judge, judgement
+from zoo.library import Domain
+
+from .checks import Refused, check_answer, check_orders, check_question, cite, options, standing
+from .steps import check_steps
+
+SCHEMA = read_schema(Path(__file__).with_name("schema.json"))
+_TITLE = 200  # characters of a path of headings
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be asked. `id` is the row's; `wanted` says in words what else the question must be, and `fewest` how many
+    of the passages the steps must cite."""
+
+    id: str
+    shown: tuple[Placed, ...]
+    kind: Kind
+    length: str
+    wanted: str = ""
+    fewest: int = 1
+
+
+def writing(task: Task, domain: Domain) -> Prompt:
+    return prompted(domain, "grounded_qa", "write", "write", **shown(task.shown), kind=task.kind, task=task.wanted)
+
+
+def solving(task: Task, question: str, choices: Sequence[str], domain: Domain) -> Prompt:
+    return prompted(
+        domain, "grounded_qa", "solve", "solve", **shown(task.shown), kind=task.kind, length=task.length,
+        question=question, choices=choices,
+    )  # fmt: skip
+
+
+def shown(together: Sequence[Placed]) -> dict[str, Any]:
+    passages = [
+        {"number": n, "title": " ".join(defused(p.passage.title).split())[:_TITLE], "text": defused(p.passage.text)}
+        for n, p in enumerate(together, 1)
+    ]
+    return {"passages": passages, "fence": fence(*(p.passage.text for p in together))}
+
+
+async def ask_about(task: Task, ask: Ask, domain: Domain) -> Example:
+    """One example: the teacher writes a question with its answer and proof, then, shown the question without them, reasons
+    to an answer step by step, each fact with its quote; the two answers must be one. Raises Refused, and Failed."""
+    draft, evidence = await _written(task, ask, domain)
+    solved = await ask.data(solving(task, draft.question, draft.choices, domain), SCHEMA["solve"])
+    check_orders(solved["answer"])
+    given = "\n".join([draft.question, *draft.choices])
+    reasoned = check_steps(solved["steps"], given, solved["answer"], task.shown)
+    _check_fewest(task, reasoned.citations)
+    cited = {(c.passage, c.start, c.end) for c in reasoned.citations}
+    citations = [*reasoned.citations, *(c for c in evidence if (c.passage, c.start, c.end) not in cited)]
+    check_answer(task.kind, draft.question, draft.answer, citations)
+    verdicts = await judge(draft, solved["answer"], ask, domain)
+    ask.judged(*verdicts)
+    if verdicts[-1].verdict != "right":
+        raise Refused("answers_disagree", verdict=verdicts[-1].reason, written=draft.answer, solved=solved["answer"])
+    quoted = Verdict(
+        check="quotes", verdict="right", reason=f"{len(citations)} in {len({c.passage for c in citations})} passages"
+    )
+    return _placed(draft, task, citations).model_copy(
+        update={"reasoning": reasoned.text, "verdicts": [quoted, *verdicts]}
+    )
+
+
+async def _written(task: Task, ask: Ask, domain: Domain) -> tuple[Example, list[Citation]]:
+    """The question with its answer, and the quotes that prove it."""
+    written = await ask.data(writing(task, domain), SCHEMA["write"])
+    question, answer = " ".join(written["question"].split()), written["answer"].strip()
+    check_orders(question, answer, *written["distractors"])
+    if task.kind == "explanation":
+        answer = standing(" ".join(answer.split()))[0]
+    check_question(task.kind, question, answer)
+    choices = options(answer, written["distractors"], task.id) if task.kind == "choice" else []
+    evidence = cite(written["quotes"], task.shown)
+    _check_fewest(task, evidence)
+    first = task.shown[0]
+    draft = Example(
+        id=task.id, kind=task.kind, question=question, choices=choices, context=first.passage.text, answer=answer,
+        origin="document", source=first.document.source, licence=first.document.licence, level=written["level"],
+    )  # fmt: skip
+    own = domain.verifiers[task.kind](draft, answer)
+    if own.verdict != "right":
+        raise Refused("answer_unreadable", verdict=own.reason)
+    ask.judged(own)
+    return draft, evidence
+
+
+def _check_fewest(task: Task, citations: Sequence[Citation]) -> None:
+    if len({c.passage for c in citations}) < task.fewest:
+        raise Refused("one_passage_is_enough")
+
+
+def _placed(draft: Example, task: Task, citations: list[Citation]) -> Example:
+    """The row with the passages that it cites as its context, and with all of their sources and licences."""
+    cited = {c.passage for c in citations}
+    used = [p for p in task.shown if p.passage.id in cited]
+    return draft.model_copy(update={
+        "citations": citations, "context": "\n\n".join(p.passage.text for p in used),
+        "source": ", ".join(sorted({p.document.source for p in used})),
+        "licence": " AND ".join(sorted({p.document.licence for p in used})),
+    })  # fmt: skip
+
+
+def usual(task: Task, like: Example, domain: Domain) -> list[Usual]:
+    """Both calls about passages, with the question, the answer and the steps of the row `like` in the teacher's place, and the
+    judge of an explanation, on which the verifier abstains as a rule."""
+    choices = like.choices if task.kind == "choice" else []
+    quotes = [c.quote for c in like.citations]
+    written = {
+        "question": like.question, "quotes": quotes, "answer": like.answer,
+        "distractors": [c for c in choices if c != like.answer], "level": "intermediate",
+    }  # fmt: skip
+    texts = like.reasoning.replace(". ", ".\n").split("\n")
+    proofs = [*quotes[: len(texts) - 1], *[""] * len(texts)]
+    steps = [{"text": t, "passage": "1" if q else "", "quote": q} for t, q in zip(texts, proofs, strict=False)]
+    calls = [
+        Usual(writing(task, domain), _json(written), SCHEMA["write"]),
+        Usual(
+            solving(task, like.question, choices, domain),
+            _json({"steps": steps, "answer": like.answer}),
+            SCHEMA["solve"],
+        ),
+    ]
+    if task.kind == "explanation":
+        found = {"why": "Both name the same cause in other words.", "verdict": "same"}
+        calls.append(Usual(judgement(like, like.answer, domain), _json(found), JUDGEMENT))
+    return calls
+
+
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False)
