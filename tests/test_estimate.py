@@ -60,7 +60,7 @@ def test_the_second_plan_has_learned_from_the_first_run(tmp_path: Path) -> None:
         n = number(body)
         if not solving(body) and n % 3 == 0:
             return counted(body, json.dumps(written(n, quotes=["A sentence that nobody ever wrote."])))
-        chat = f"{'I would rather chat about it. ' * 20}{len(body['messages'])}"
+        chat = f"{'I would rather chat about it. ' * 32}{len(body['messages'])}"
         return counted(body, chat) if not solving(body) and n % 3 == 1 else right(body)
 
     ingest = make(tmp_path, 60)
@@ -112,17 +112,17 @@ class Sensible:
 
     def __call__(self, body: dict[str, Any], before: int) -> Reply:
         prompt = body["messages"][0]["content"]
-        passage = re.search(r'"""\n(.*?)\n"""', prompt, re.S)
+        passage = re.search(r'^("{3,})\n(.*?)\n\1$', prompt, re.S | re.M)
         assert passage
-        text = passage.group(1)
+        text = passage.group(2)
         if "\nQuestion: " in prompt:
             asked = self.asked[prompt.partition("\nQuestion: ")[2].partition("\n")[0]]
-            steps = " ".join(text.split()[:45])
-            data = {
-                "reasoning": f"{steps}. So it is {asked['answer']}.",
-                "quotes": asked["quotes"],
-                "answer": asked["answer"],
-            }
+            (quote,) = asked["quotes"][:1]
+            steps = [
+                {"text": f"{quote} {quote}", "passage": "1", "quote": quote},
+                {"text": f"So it is {asked['answer']}, as {quote}", "passage": "", "quote": ""},
+            ]
+            data = {"steps": steps, "answer": asked["answer"]}
             return counted(body, json.dumps(data))
         return counted(body, json.dumps(self.written(prompt, text)))
 
@@ -146,7 +146,7 @@ class Sensible:
             question = (
                 f"What does item {len(self.asked)} of the guideline advise for patients seen in an ordinary clinic?"
             )
-        data = {"question": question, "quotes": [quote], "answer": answer, "distractors": others}
+        data = {"question": question, "quotes": [quote], "answer": answer, "distractors": others, "level": "basic"}
         self.asked[question] = data
         return data
 

@@ -44,15 +44,26 @@ def quoting(body: dict[str, Any], before: int) -> Reply:
     prompt = body["messages"][0]["content"]
     text = prompt.partition('"""\n')[2].partition('\n"""')[0]
     mark = digest_text(text)[:6]
-    short, number, choice = f"agent {mark}", "12 mg", "is multiple choice" in prompt or "Options:" in prompt
-    answer = number if "with its unit" in prompt else "yes" if "is yes, no or maybe" in prompt else short
-    quotes = [" ".join(text.split(" ")[:12])]
+    quote = " ".join(text.split(" ")[:12])
+    answer = (
+        "yes"
+        if "is yes, no or maybe" in prompt
+        else quote
+        if "one or two sentences" in prompt
+        else " ".join(quote.split()[-4:])
+    )
     if "Question:" in prompt:
-        said = {"reasoning": f"It is {mark} that is meant, and nothing else comes into question.", "answer": answer}
-    else:
-        choices = [short, f"agent {mark}x", f"agent {mark}y"] if choice else []
-        said = {"question": f"What is known about group {mark} of all?", "choices": choices, "answer": answer}
-    return Reply(json.dumps({**said, "quotes": quotes}), delay=DELAY_S)
+        steps = [
+            {"text": quote, "passage": "1", "quote": quote},
+            {"text": f"So it is {quote}", "passage": "", "quote": ""},
+        ]
+        return Reply(json.dumps({"steps": steps, "answer": answer}), delay=DELAY_S)
+    asked = "Is it so that one thing is known" if answer == "yes" else "How is it that one thing is known"
+    data = {
+        "question": f"{asked} about group {mark} of all?", "quotes": [quote], "answer": answer, "level": "basic",
+        "distractors": [f"agent {mark}x", f"agent {mark}y"] if "is multiple choice" in prompt else [],
+    }  # fmt: skip
+    return Reply(json.dumps(data), delay=DELAY_S)
 
 
 @dataclass

@@ -35,8 +35,8 @@ _TEMPLATE = re.compile(
     re.I,
 )  # fmt: skip
 _MODEL = (
-    r"(?:(?:an?|the|any|all|every|dear)\s+)*(?:AIs?|LLMs?|(?:large\s+)?language\s+models?|chat\s?bots?|GPT[\w.-]*"
-    r"|(?:AI|digital|virtual)\s+(?:assistants?|models?|agents?|systems?))\b"
+    r"(?:(?:an?|the|any|all|every|dear)\s+)*(?:LLMs?|(?:AI\s+)?(?:large\s+)?language\s+models?|chat\s?bots?|GPT[\w.-]*"
+    r"|(?:AI|digital|virtual)\s+(?:assistants?|models?|agents?|systems?)|AIs?)\b"
 )
 _EARLIER = (
     r"(?:(?:all|any|of|the|your|my|these|those|previous|prior|above|earlier|preceding|foregoing|other|system|original"
@@ -61,6 +61,8 @@ _ORDER = re.compile(
         r"\byour\s+(?:only\s+|final\s+|entire\s+|next\s+)*(?:answer|reply|response|output)s?\s+(?:must|should|shall|has\s+to|is)\b",
         r"\b(?:answer|reply|response)s?\s+to\s+(?:every|all|any|each)\s+(?:\w+\s+)?questions?\s+(?:is|are|must|should)\b",
         r"\b(?:do\s+not|don't|never)\s+(?:cite|quote|mention|reveal|disclose)\s+(?:\w+\s+){0,2}(?:prompt|instructions?)\b",
+        r"\b(?:make|take|treat|use|give|choose|pick|put)\s+(?:\S+\s+){1,4}(?:as\s+|for\s+)?(?:the|your)\s+(?:right\s+|correct\s+)?(?:reply|answer)(?=\s*(?:[.,;:!?]|$))",
+        r"[{,]\s*[\"']?(?:question|quotes|steps|distractors|verdict)[\"']\s*:",  # an answer in advance
         rf"\b{_SAY}\s+(?:only\s+)?(?:in|with|as)\s+(?:plain\s+text|(?:valid\s+)?JSON|markdown|base64|rot13)\b",
         r"^\W*(?:system|assistant|instruction|human|user)\s*:[^\n]*\b(?:you|must|answer|ignore|reply|respond|always)\b",
     ]),

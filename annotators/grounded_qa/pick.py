@@ -43,7 +43,7 @@ _NOTICE = re.compile(
     re.I,
 )  # fmt: skip
 _CAUSE = re.compile(
-    r"\b(?:because|due\s+to|owing\s+to|caus(?:e[sd]?|ing)|lead(?:s|ing)?\s+to|led\s+to|result(?:s|ed|ing)?\s+(?:in|from)|therefore|thus|hence|thereby"
+    r"\b(?:because|for\s+(?:this|that|these)\s+reasons?|due\s+to|owing\s+to|caus(?:e[sd]?|ing)|lead(?:s|ing)?\s+to|led\s+to|result(?:s|ed|ing)?\s+(?:in|from)|therefore|thus|hence|thereby"
     r"|consequen(?:t|ce)\w*|as\s+a\s+result|so\s+that|responsible\s+for|contribut\w+\s+to|trigger\w*|prevent\w*|inhibit\w*|stimulat\w+|induc\w+|promot\w+"
     r"|reduc\w+|allow\w*|enabl\w+|depend\w*\s+(?:on|upon)|in\s+order\s+to|mediat\w+|affect\w*|relie\w+|protect\w*|produc(?:e[sd]?|ing)|improv\w+|damag\w+)\b",
     re.I,

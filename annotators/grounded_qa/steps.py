@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from zoo.annotating import Placed
-from zoo.api import Citation
+from zoo.api import Citation, Example
 from zoo.verifiers.reading import plain
 
 from .checks import FEWEST_WORDS, Refused, check_orders, located, standing
-from .words import content, follows, numbers, numbers_meant
+from .words import FACTORS, content, follows, numbers, numbers_meant
 
 FEWEST = 2  # steps: a fact, and what it comes to
 FEWEST_REASONED = 6  # words of them all
@@ -46,8 +46,10 @@ class Reasoned:
 class _Known:
     """What a step may rest on besides its own quote: the question, and the steps before it with theirs."""
 
-    words: set[str]
-    numbers: set[float]
+    options: list[set[str]]
+    offered: set[float]  # numbers of the options: they can be chosen, and nothing follows from them
+    words: set[str] = field(default_factory=set)
+    numbers: set[float] = field(default_factory=set)
 
     def learn(self, *texts: str) -> None:
         for text in texts:
@@ -62,13 +64,17 @@ class _Lines:
     leaning: str = ""
 
 
-def check_steps(steps: Sequence[Mapping[str, str]], given: str, answer: str, shown: Sequence[Placed]) -> Reasoned:
-    """The steps, each `{"text", "passage", "quote"}`, as a row keeps them; `given` is the question with its options. A quote
-    counts where it stands, whatever number of a passage comes with it.
+def check_steps(
+    steps: Sequence[Mapping[str, str]], row: Example, answer: str, shown: Sequence[Placed]
+) -> Reasoned:  # fmt: skip
+    """The steps, each `{"text", "passage", "quote"}`, as a row keeps them; of `row` the question and the options count, and
+    `answer` is what they come to. A quote counts where it stands, whatever number of a passage comes with it.
 
     Raises Refused: carries_an_order, quote_not_in_passage, uncited_step, quote_does_not_support, too_few_steps,
     reasoning_not_self_contained."""
-    known = _Known(content(given), numbers_meant(given))
+    known = _Known([content(c) - content(row.question) for c in row.choices], numbers_meant(" ".join(row.choices)))
+    known.learn(row.question)
+    known.words.update(*known.options)
     lines = _Lines()
     for step in steps:
         check_orders(step["text"])
@@ -111,8 +117,11 @@ def _supported(text: str, quote: str, known: _Known) -> None:
     said, quoted = content(text), content(quote)
     if new := _unknown(text, known.numbers | numbers_meant(quote)):
         raise Refused("quote_does_not_support", step=text, numbers=new)
-    # What infers may lean on earlier steps more than on its quote.
-    fewest = 1 if _INFERS.search(text) else min(2, len(said))
+    # What infers may lean on earlier steps more than on its quote, and name an option that is not in it.
+    infers = bool(_INFERS.search(text))
+    if not infers and (swapped := [o for o in known.options if o and o <= said and not o & quoted]):
+        raise Refused("quote_does_not_support", step=text, words=sorted(swapped[0]))
+    fewest = 1 if infers else min(2, len(said))
     if len(said & quoted) < fewest or len(said - quoted - known.words) > NEW_CITED * len(said):
         raise Refused("quote_does_not_support", step=text, words=sorted(said - quoted - known.words))
 
@@ -123,13 +132,13 @@ def _inferred(text: str, known: _Known) -> None:
         raise Refused("uncited_step", step=text)
     if len(said - known.words - {w for w in said if w.isdigit()}) > NEW_INFERRED * len(said):
         raise Refused("uncited_step", step=text, words=sorted(said - known.words))
-    if new := _unknown(text, known.numbers):
-        raise Refused("uncited_step", step=text, numbers=new)
+    if new := set(_unknown(text, known.numbers)) - known.offered:
+        raise Refused("uncited_step", step=text, numbers=sorted(new))
 
 
 def _unknown(text: str, known: set[float]) -> list[float]:
     """The numbers of a step that are neither known nor calculated from what is; one that is, is known to those after it."""
-    have, found = set(known), list[float]()
+    have, found = {*known, *(FACTORS if _CALCULATES.search(text) else ())}, list[float]()
     for number in numbers(text):
         if follows(number, have):
             have.add(number)

@@ -21,7 +21,7 @@ _SMALL = frozenset(
 _WORD = re.compile(r"[^\W_]+(?:['\u2019](?!s\b)[^\W_]+)?")
 # A number that is a quantity: in B12, COVID-19 or H2O it is a part of a name.
 _NUMBER = re.compile(r"(?<![^\W\d])(?<![\d.,])(?<![^\W\d]-)\d+(?:,\d{3})*(?:\.\d+)?(?![^\W\d_]*\d)")
-_FACTORS = (7, 10, 12, 24, 30, 52, 60, 100, 365, 1000)  # between units, and to or from per cent
+FACTORS = (7, 12, 24, 60, 100, 1000)  # between units, and to or from per cent
 _EXACT = 0.006  # what rounding to three figures explains
 _MOST = 24  # numbers that are tried with each other
 
@@ -58,7 +58,7 @@ def follows(value: float, known: Iterable[float]) -> bool:
     product, a ratio, a share in per cent, or another unit's figure."""
     have = sorted(set(known))
     if any(_close(value, k) for k in have) or any(
-        _close(value, k * f) or _close(value, k / f) for k in have for f in _FACTORS
+        _close(value, k * f) or _close(value, k / f) for k in have for f in FACTORS
     ):
         return True
     return any(

@@ -60,8 +60,7 @@ async def ask_about(task: Task, ask: Ask, domain: Domain) -> Example:
     draft, evidence = await _written(task, ask, domain)
     solved = await ask.data(solving(task, draft.question, draft.choices, domain), SCHEMA["solve"])
     check_orders(solved["answer"])
-    given = "\n".join([draft.question, *draft.choices])
-    reasoned = check_steps(solved["steps"], given, solved["answer"], task.shown)
+    reasoned = check_steps(solved["steps"], draft, solved["answer"], task.shown)
     _check_fewest(task, reasoned.citations)
     cited = {(c.passage, c.start, c.end) for c in reasoned.citations}
     citations = [*reasoned.citations, *(c for c in evidence if (c.passage, c.start, c.end) not in cited)]

@@ -1,95 +1,22 @@
+"""The annotator `grounded_qa` with a scripted teacher: which rows are kept, at which calls, and what the ledger says."""
+
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from zoo.annotators.grounded_qa.checks import Refused, check_question, check_reasoning, check_short
 
 from tests.fakes.teacher import Reply, serving
-from tests.steps.annotate_job import annotate, make
-from tests.steps.test_annotate import number, rows, solved, solving, written
-from zoo.api import Citation
-from zoo.config import AnnotateSettings
+from tests.steps.annotate_job import annotate, make, passage_text
+from tests.steps.test_annotate import FAST, number, rows, seed, solved, solving, step, written
+from zoo.api import Document
+from zoo.artifact import write_rows
 
-STEPS = "Adrenaline is the first drug in anaphylaxis, so it is given before any antihistamine."
-
-
-@pytest.mark.parametrize(
-    ("said", "kept"),
-    [
-        (STEPS, STEPS),
-        (f"The passage clearly states that {STEPS[0].lower()}{STEPS[1:]}", STEPS),
-        (f"According to the provided text, {STEPS[0].lower()}{STEPS[1:]}", STEPS),
-        (f"The passage states: '{STEPS}'", STEPS),
-        ("The passage states 'It isn't a drug of the first line.' So the other one is.",
-         "It isn't a drug of the first line. So the other one is."),
-        (f"{STEPS} The text also mentions that both are drugs.", f"{STEPS} Both are drugs."),
-        (f"{STEPS} It also states that both are drugs.", f"{STEPS} Both are drugs."),
-        (f"{STEPS} This directly answers the question. The passage provides details on both.", STEPS),
-        (f"This passage is about shock. {STEPS}", STEPS),
-        ("The passage of stool is slow, and in the context of pain that means obstruction.",) * 2,
-    ],
-)  # fmt: skip
-def test_reasoning_is_kept_as_it_stands_without_the_passage(said: str, kept: str) -> None:
-    assert check_reasoning(said, "adrenaline") == kept
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ("We look at the passage and find that adrenaline comes first.", "reasoning_not_self_contained"),
-        ("It is clear. This is what the author says of it at length.", "reasoning_not_self_contained"),
-        ("The passage states that adrenaline.", "no_reasoning"),
-    ],
-)
-def test_reasoning_that_leans_on_a_passage_is_refused(said: str, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
-        check_reasoning(said, "adrenaline")
-
-
-@pytest.mark.parametrize(
-    ("kind", "question", "answer"),
-    [
-        ("short", "What does the passage of time do to a wound?", "it heals"),
-        ("short", "What is hydrocephalus?", "too much fluid in the brain"),
-        ("choice", "Which drug eases the passage of stool?", "lactulose"),
-        ("yes_no_maybe", "Is adrenaline given when the pulse is weak?", "yes"),
-        ("yes_no_maybe", "In a child who does not know how to use an inhaler, is a spacer advised?", "yes"),
-        ("number", "How many milligrams of adrenaline are given?", "0.5 mg"),
-        ("number", "What percentage of people have fever?", "90%"),
-    ],
-)
-def test_a_question_that_stands_by_itself_is_kept(kind: Any, question: str, answer: str) -> None:
-    check_question(kind, question, answer)
-
-
-@pytest.mark.parametrize(
-    ("kind", "question", "answer", "reason"),
-    [
-        ("short", "What is the main cause of uremia in kidney failure?", "Uremia", "answer_in_question"),
-        ("choice", "What is (are) Ataxia?", "Ataxia", "answer_in_question"),
-        ("yes_no_maybe", "What research is being done on this syndrome?", "yes", "not_a_yes_no_question"),
-        ("yes_no_maybe", "After a stroke, how is clopidogrel given?", "yes", "not_a_yes_no_question"),
-        ("number", "How many patients have been reported to have it?", "90%", "another_unit_than_asked"),
-        ("number", "What is the pressure in the arterial blood pressure graph?", "80 mmHg", "not_self_contained"),
-        ("short", "Which drug?", "adrenaline", "question_too_short"),
-        ("short", "Which drug is given first in shock?", "", "answer_unreadable"),
-    ],
-)
-def test_a_question_that_does_not_is_refused(kind: Any, question: str, answer: str, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
-        check_question(kind, question, answer)
-
-
-def test_a_short_answer_is_in_the_quotes_words() -> None:
-    quotes = [Citation(quote="Waste products build up in the blood."), Citation(quote="The kidneys stop working.")]
-    check_short("waste product in the blood", quotes)
-    with pytest.raises(Refused, match="answer_not_in_quotes") as refused:
-        check_short("waste and toxins in the blood", quotes)
-    assert refused.value.detail == {"words": ["toxin"]}
+ALL = {"choice": "choice", "short": "short", "number": "number", "yes_no_maybe": "yes_no_maybe", "explanation": "text"}
 
 
 def test_options_and_reasoning_come_as_the_checks_leave_them(tmp_path: Path) -> None:
@@ -97,16 +24,203 @@ def test_options_and_reasoning_come_as_the_checks_leave_them(tmp_path: Path) -> 
         n = number(body)
         if not solving(body):
             return Reply(json.dumps(written(n, distractors=[f"zalor{n}", f"belam{n}", f"Belam{n}", f"corin{n}"])))
-        return Reply(
-            json.dumps(solved(n, reasoning=f"The passage states that zalor{n} is given first, so it is the answer."))
-        )
+        steps = solved(n)["steps"]
+        steps[0]["text"] = f"The passage states that zalor{n} is given first in disease{n}."
+        return Reply(json.dumps(solved(n, steps=steps)))
 
     with serving(answers) as teacher:
-        examples, rejected = rows(annotate(tmp_path, make(tmp_path, 12), teacher.url, AnnotateSettings()))
+        examples, rejected = rows(annotate(tmp_path, make(tmp_path, 12), teacher.url, FAST))
     examples = [e for e in examples if e.origin == "document"]
     assert len(examples) == 12 and not rejected
     for example in examples:
         n = int(example.answer.removeprefix("zalor"))
         assert sorted(example.choices) == [f"belam{n}", f"corin{n}", f"zalor{n}"]
-        assert example.reasoning == f"Zalor{n} is given first, so it is the answer."
+        assert example.reasoning.startswith(f"Zalor{n} is given first in disease{n}.\n")
     assert len(Counter(e.choices.index(e.answer) for e in examples)) == 3, "the answer has no place of its own"
+
+
+# --- whole rows ------------------------------------------------------------------------------------------------------
+
+
+def trouble(body: dict[str, Any], before: int) -> Reply:
+    """A fault a passage: in the question of the first ones, in the steps of the others."""
+    n, solve = number(body), solving(body)
+    good = solved(n)["steps"]
+    write = {
+        1: written(n, quotes=["A sentence that nobody ever wrote."]), 2: written(n, question="Which drug is given in this disease?"),
+        3: written(n, distractors=[f"belam{n}"]), 4: written(n, answer="a blue tablet"),
+    }  # fmt: skip
+    steps = {
+        5: [step(good[0]["text"]), *good[1:]], 6: [{**good[0], "quote": "It is given last of all"}, *good[1:]],
+        7: [{**good[1], "quote": good[0]["quote"], "text": "Corin helps old people to sleep at night."}, *good[1:]], 8: good[:1],
+    }  # fmt: skip
+    if not solve:
+        return Reply(json.dumps(write.get(n, written(n))))
+    if n == 9:
+        return Reply(json.dumps(solved(n, answer=f"belam{n}")))
+    return Reply(json.dumps(solved(n, steps=steps.get(n, good))))
+
+
+def test_every_fault_has_its_own_reason_and_the_ledger_adds_up(tmp_path: Path) -> None:
+    ingest = make(
+        tmp_path,
+        14,
+        text=lambda n: (
+            "Zalor13 is a drug."
+            if n == 13
+            else " ".join([f"Ross J. et al. (20{n}). Zalor."] * 9)
+            if n == 12
+            else passage_text(n)
+        ),
+    )
+    with serving(trouble) as teacher:
+        artifact = annotate(tmp_path, ingest, teacher.url, FAST)
+    examples, rejected = rows(artifact)
+    assert {numbered(r.id): r.reason for r in rejected} == {
+        1: "quote_not_in_passage", 2: "not_self_contained", 3: "bad_choices", 4: "answer_not_in_quotes", 5: "uncited_step",
+        6: "quote_not_in_passage", 7: "quote_does_not_support", 8: "too_few_steps", 9: "answers_disagree",
+        12: "bears_no_reasoning", 13: "passage_too_short",
+    }  # fmt: skip
+    assert {numbered(e.citations[0].passage) for e in examples} == {0, 10, 11}
+    assert artifact.result["calls"] == len(teacher.log) == 3 + 2 * 9
+    pick, write, solve, *_ = artifact.result["ledger"]
+    assert [(line["stage"], line["in"], line["right"], line["went_on"], line["kept"]) for line in (pick, write, solve)] == [
+        ("pick", 14, 12, 12, 0), ("write", 12, 9, 9, 0), ("solve", 9, 3, 0, 3),
+    ]  # fmt: skip
+    assert all(
+        line["in"] == line["kept"] + line["went_on"] + sum(line["rejected"].values()) for line in (pick, write, solve)
+    )
+    for row in rejected:
+        assert not row.attempts or not row.attempts[-1].right
+
+
+def numbered(passage: str) -> int:
+    """The number of a passage of the made-up corpus, by its id."""
+    part, n = re.findall(r"\d+", passage)
+    return 2 * int(n) + int(part)
+
+
+# --- several passages ------------------------------------------------------------------------------------------------
+
+
+def paired(texts: list[str]) -> Any:
+    """Vectors in which passages of numbers 2k and 2k + 1 are near each other and nothing else is."""
+    import numpy as np
+
+    rows = np.zeros((len(texts), 2 * len(texts)), dtype=np.float32)
+    for n, text in enumerate(texts):
+        k = int(re.search(r"zalor(\d+)", text)[1])  # type: ignore[index]
+        rows[n, k // 2], rows[n, len(texts) + k] = 0.8, 0.6
+    return rows
+
+
+def together(body: dict[str, Any], before: int) -> Reply:
+    """Takes a fact from each of the passages that it is shown."""
+    shown = [int(n) for n in re.findall(r"^The drug zalor(\d+)", body["messages"][0]["content"], re.M)]
+    assert len(shown) <= 2
+    proof = [
+        f"The drug zalor{n} is given first in the treatment of disease{n}, at a dose of {n + 10} mg" for n in shown
+    ]
+    steps = [
+        step(f"Zalor{n} is given first in disease{n}.", q, str(i))
+        for i, (n, q) in enumerate(zip(shown, proof, strict=True), 1)
+    ]
+    a = shown[0]
+    if not solving(body):
+        both = " and ".join(f"disease{n}" for n in shown)
+        asked = f"Which drug is given first to a patient with {both}?"
+        return Reply(json.dumps(written(a, question=asked, quotes=proof)))
+    used = (
+        steps
+        if a != 2
+        else [steps[0], step("Belam2 is added later.", "If zalor2 fails after four weeks, belam2 is added")]
+    )
+    return Reply(
+        json.dumps({"steps": [*used, step(f"So zalor{a} is the drug that is given first.")], "answer": f"zalor{a}"})
+    )
+
+
+def test_questions_about_several_passages_cite_at_least_two_of_them(tmp_path: Path) -> None:
+    ingest = make(tmp_path, 6, embed=paired)
+    settings = FAST.model_copy(update={"multi_passage": 1.0})
+    with serving(together) as teacher:
+        examples, rejected = rows(annotate(tmp_path, ingest, teacher.url, settings))
+    prompts = [e.body["messages"][0]["content"] for e in teacher.log]
+    assert len(prompts) == 12 and all("\nPassage 2 (Drugs):\n" in p for p in prompts)
+    assert [(r.reason, numbered(r.id)) for r in rejected] == [("one_passage_is_enough", 2)]
+    assert not rejected[0].attempts[-1].right
+    for example in examples:
+        own, other = (numbered(c.passage) for c in example.citations if c.step >= 0)
+        assert own // 2 == other // 2 and own != other
+        assert example.context == f"{passage_text(own)}\n\n{passage_text(other)}"
+        assert {numbered(c.passage) for c in example.citations} == {own, other}
+
+
+@pytest.mark.parametrize(("share", "shown"), [(0.0, 0), (0.5, 3)])
+def test_the_share_of_passages_shown_with_others_is_that_of_the_setting(
+    tmp_path: Path, share: float, shown: int
+) -> None:
+    ingest = make(tmp_path, 6, embed=paired)
+    settings = FAST.model_copy(update={"multi_passage": share})
+    with serving(together) as teacher:
+        annotate(tmp_path, ingest, teacher.url, settings)
+    asked = [e.body["messages"][0]["content"] for e in teacher.log if not solving(e.body)]
+    assert sum("\nPassage 2 (Drugs):\n" in p for p in asked) == shown and len(asked) == 6
+
+
+def test_a_row_of_several_documents_names_all_their_sources_and_licences(tmp_path: Path) -> None:
+    ingest = make(tmp_path, 2, embed=paired)
+    documents = list(ingest.rows("documents.jsonl", Document))
+    other = documents[1].model_copy(update={"source": "corpus", "licence": "MIT"})
+    write_rows(ingest.path("documents.jsonl"), [documents[0], other])
+    with serving(together) as teacher:
+        examples, _ = rows(annotate(tmp_path, ingest, teacher.url, FAST.model_copy(update={"multi_passage": 1.0})))
+    assert {(e.source, e.licence) for e in examples} == {("corpus, sample", "CC0-1.0 AND MIT")}
+
+
+# --- a judge ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("said", "kept"), [("same", 1), ("unclear", 0)])
+def test_an_explanation_in_other_words_is_kept_where_the_judge_says_it_is_the_same(
+    tmp_path: Path, said: str, kept: int
+) -> None:
+    ingest = make(
+        tmp_path,
+        1,
+        seeds=[seed(1, citations=[], context="It is.")],
+        verifiers={**ALL, "choice": "choice"},
+        kinds={"explanation": 1},
+    )
+
+    def script(body: dict[str, Any], before: int) -> Reply:
+        prompt = body["messages"][0]["content"]
+        if "Reference answer:" in prompt:
+            return Reply(json.dumps({"why": "as it is", "verdict": said}))
+        if solving(body):
+            return Reply(
+                json.dumps(
+                    solved(0, answer="Belam0 comes in when four weeks of zalor0 have not helped and is then added.")
+                )
+            )
+        answer = "It is added if zalor0 fails after four weeks."
+        quote = "If zalor0 fails after four weeks, belam0 is added"
+        return Reply(
+            json.dumps(
+                written(0, question="Why is belam0 added in disease0?", answer=answer, quotes=[quote], distractors=[])
+            )
+        )
+
+    with serving(script) as teacher:
+        artifact = annotate(tmp_path, ingest, teacher.url, FAST)
+    examples, rejected = rows(artifact)
+    assert artifact.result["calls"] == 3 == len(teacher.log)
+    row = (examples[1:] if kept else rejected)[0]
+    assert [[v.verdict for v in a.verdicts] for a in row.attempts] == [
+        ["right"],
+        ["abstain", "right" if kept else "wrong"],
+    ]
+    if kept:
+        assert examples[1].kind == "explanation" and len(examples) == 2
+    else:
+        assert [r.reason for r in rejected] == ["answers_disagree"]

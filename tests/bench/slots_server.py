@@ -26,11 +26,18 @@ _PROOF = f"The drug zalor{_MARK} is given first in the treatment of disease{_MAR
 _WRITTEN = {
     "question": f"Which drug is given first in the treatment of disease{_MARK}?",
     "distractors": [f"belam{_MARK}", f"corin{_MARK}", f"delor{_MARK}"], "answer": f"zalor{_MARK}", "quotes": [_PROOF],
+    "level": "basic",
 }  # fmt: skip
 _SOLVED = {
-    "reasoning": f"Belam{_MARK} is added only after four weeks, and corin{_MARK} is kept for those who tolerate neither. "
-    f"Zalor{_MARK} is given first, so it is the answer.",
-    "quotes": [_PROOF], "answer": f"zalor{_MARK}",
+    "steps": [
+        {"text": f"Zalor{_MARK} is given first in disease{_MARK}.", "passage": "1", "quote": _PROOF},
+        {
+            "text": f"Belam{_MARK} is added only after four weeks.", "passage": "1",
+            "quote": f"If zalor{_MARK} fails after four weeks, belam{_MARK} is added",
+        },
+        {"text": f"So zalor{_MARK} is the drug that is given first.", "passage": "", "quote": ""},
+    ],
+    "answer": f"zalor{_MARK}",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import zoo.embedding
 from zoo.api import Document, Example, Passage
 from zoo.artifact import Artifact, Workspace, digest_text, finish, write_rows
 from zoo.config import AnnotateSettings, Options, Recipe
+from zoo.index import build
 from zoo.library import load_domain
 from zoo.run import Run, run_step
 from zoo.steps.annotate import STEP
@@ -65,10 +66,11 @@ def make(
     passages: int,
     seeds: list[Example] | None = None,
     text: Callable[[int], str] = passage_text,
+    embed: Callable[[list[str]], Any] | None = None,
     **changed: Any,
 ) -> Artifact:
     """A domain, with `changed` in its YAML, and what ingest would have left of a corpus of two documents whose passages
-    `text` gives by their numbers."""
+    `text` gives by their numbers, indexed by `embed` (by default no two are near)."""
     folder = root / "pharmacy"
     (folder / "suites").mkdir(parents=True, exist_ok=True)
     (folder / "domain.yaml").write_text(yaml.safe_dump({**DOMAIN, **changed}))
@@ -95,6 +97,8 @@ def make(
     made = Workspace(root / "workspace").step("pharmacy", "ingest", "made")
     write_rows(made / "documents.jsonl", documents)
     write_rows(made / "passages.jsonl", rows)
+    embedded = (embed or fake_embedder(root))([r.text for r in rows])
+    build(embedded, made, 1_000_000, {"name": "fake", "digest": "0"}, 0)
     return finish(made, {"fingerprint": "made", "result": {"passages": len(rows)}})
 
 

@@ -41,14 +41,21 @@ def written(n: int, **changed: Any) -> dict[str, Any]:
     return {
         "question": f"Which drug is given first in the treatment of disease{n}?",
         "distractors": [f"belam{n}", f"corin{n}"], "answer": f"zalor{n}",
-        "quotes": [f"The drug zalor{n} is given first in the treatment of disease{n}"], **changed,
+        "quotes": [f"The drug zalor{n} is given first in the treatment of disease{n}"], "level": "basic", **changed,
     }  # fmt: skip
+
+
+def step(text: str, quote: str = "", passage: str = "1") -> dict[str, str]:
+    return {"text": text, "passage": passage if quote else "", "quote": quote}
 
 
 def solved(n: int, **changed: Any) -> dict[str, Any]:
     return {
-        "reasoning": f"Belam{n} and corin{n} come later. Zalor{n} is given first, so it is the answer.",
-        "quotes": [f"The drug zalor{n} is given first in the treatment of disease{n}"],
+        "steps": [
+            step(f"Zalor{n} is given first in disease{n}.", f"The drug zalor{n} is given first in the treatment of disease{n}"),
+            step(f"Belam{n} is added only if zalor{n} fails.", f"If zalor{n} fails after four weeks, belam{n} is added"),
+            step(f"So zalor{n} is the drug that is given first."),
+        ],
         "answer": f"zalor{n}", **changed,
     }  # fmt: skip
 
@@ -104,7 +111,7 @@ def scripted(body: dict[str, Any], before: int) -> Reply:
             return Reply(json.dumps(solved(0 if n == 10 else n)))
         return {
             1: Reply(json.dumps(solved(n, answer=f"belam{n}"))),
-            20: Reply(json.dumps(solved(n, reasoning=f"zalor{n}"))),
+            20: Reply(json.dumps(solved(n, steps=[step(f"So it is zalor{n}.")]))),
         }.get(n, good)
     return write.get(n, good)
 
@@ -132,7 +139,7 @@ def test_a_scripted_teacher_keeps_exactly_the_right_rows(tmp_path: Path) -> None
         reasons = Counter(r.reason for r in rejected)
         assert reasons == {
             "answers_disagree": 1, "malformed": 1, "cut_off": 1, "refused": 1, "empty": 1, "quote_not_in_passage": 2,
-            "not_self_contained": 1, "bad_choices": 1, "duplicates_suite": 1, "no_reasoning": 1,
+            "not_self_contained": 1, "bad_choices": 1, "duplicates_suite": 1, "too_few_steps": 1,
             "no_quote": 1, "unanswered": 2,
         }  # fmt: skip
         assert artifact.result["rejected"] == dict(reasons)
@@ -142,9 +149,11 @@ def test_a_scripted_teacher_keeps_exactly_the_right_rows(tmp_path: Path) -> None
         assert waits[1] - waits[0] >= 1.0
         for example in examples:
             assert example.answer == f"zalor{number({'messages': [{'content': example.context}]})}"
-            (citation,) = example.citations
-            assert example.context[citation.start : citation.end] == citation.quote
-            assert citation.passage.startswith("sample/part") and example.source == "sample"
+            assert [c.step for c in example.citations] == [0, 1] and example.reasoning.count("\n") == 2
+            for citation in example.citations:
+                assert example.context[citation.start : citation.end] == citation.quote
+                assert citation.passage.startswith("sample/part")
+            assert example.source == "sample" and example.level == "basic"
             assert example.teacher is not None and example.teacher.model == "scripted"
             assert [v.verdict for v in example.verdicts] == ["right", "right"]
 
@@ -305,7 +314,8 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def test_questions_with_gold_are_solved_until_right_and_labels_go_on_as_they_are(tmp_path: Path) -> None:
-    ingest = make(tmp_path, 2, verifiers={"choice": "choice", "number": "number", "label": "label"})
+    kinds = {"verifiers": {"choice": "choice", "number": "number", "label": "label"}, "kinds": {"choice": 1}}
+    ingest = make(tmp_path, 2, **kinds)
     asked, labelled = tmp_path / "asked.jsonl", tmp_path / "labelled.jsonl"
     gold = {"disease90": "60 mg", "disease91": "5 mg", "disease92": "7 mg"}
     asked.write_text(
@@ -475,13 +485,13 @@ def test_the_plan_counts_calls_and_asks_nothing(tmp_path: Path) -> None:
     ingest = make(tmp_path, 10, verifiers={"choice": "choice", "number": "number"})
     run = job(tmp_path, "http://127.0.0.1:9/v1", FAST)
     planned = STEP.plan(run, {"ingest": ingest})
-    assert (planned["calls"], planned["most_calls"], planned["cost"]) == (20, 60, None)
+    assert (planned["calls"], planned["most_calls"], planned["cost"]) == (20, 90, None)
     asked = tmp_path / "asked.jsonl"
     rows_asked = [{"id": str(i), "q": f"How much is {i}?", "a": f"{i} mg"} for i in range(5)]
     asked.write_text("".join(json.dumps(r) + "\n" for r in rows_asked))
     more = job(tmp_path, "http://127.0.0.1:9/v1", FAST, sources={"asked": asked})
     planned = STEP.plan(more, {"ingest": ingest})
-    assert (planned["calls"], planned["most_calls"]) == (25, 75)
+    assert (planned["calls"], planned["most_calls"]) == (25, 105)
     capped = job(tmp_path, "http://127.0.0.1:9/v1", FAST.model_copy(update={"max_calls": 30}), sources={"asked": asked})
     planned = STEP.plan(capped, {"ingest": ingest})
     assert (planned["calls"], planned["most_calls"]) == (25, 30)
