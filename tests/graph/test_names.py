@@ -9,7 +9,8 @@ from zoo.graph import names
     ("one", "other"),
     [
         ("Angiotensin-converting enzymes", "angiotensin converting enzyme"), ("the heart beat", "heartbeats"), ("NSAIDs", "NSAID"),
-        ("oedema", "Edema"), ("viruses", "a virus"), ("allergies", "allergy"), ("tumours", "tumor"), ("Ménière's disease", "Meniere's disease"),
+        ("oedema", "Edema"), ("viruses", "a virus"), ("allergies", "allergy"), ("tumours", "tumor"),
+        ("Ménière's disease", "Meniere's disease"),
         ("organisation", "organization"), ("non-steroidal drug", "nonsteroidal drugs"),
     ],
 )  # fmt: skip

@@ -8,7 +8,8 @@ from zoo.graph.relations import known, opposites, relation_of, superlative
 @pytest.mark.parametrize(
     ("said", "name", "turned", "negated", "hedged"),
     [
-        ("causes", "causes", False, False, False), ("Leads to", "causes", False, False, False), ("is caused by", "causes", True, False, False),
+        ("causes", "causes", False, False, False), ("Leads to", "causes", False, False, False),
+        ("is caused by", "causes", True, False, False),
         ("does not cause", "causes", False, True, False), ("doesn't cause", "causes", False, True, False),
         ("may cause", "causes", False, False, True), ("rarely results from", "causes", True, False, True),
         ("is used to treat", "treats", False, False, False), ("was treated with", "treats", True, False, False),

@@ -20,6 +20,11 @@ _HEDGES = frozenset(
 _SILENT = frozenset(
     "be a an the is are was were been being am has had have having do does did will would should must also both very more".split()
 )
+# In too many relations to tell one.
+_WEAK = frozenset(
+    "of in for to on by with from at as against up out about us used using giv tak level risk option such effect includ most "
+    "first".split()
+)
 _IRREGULAR = {
     "led": "lead", "gave": "give", "given": "give", "arose": "arise", "arisen": "arise", "brought": "bring", "made": "make",
     "found": "find", "took": "take", "taken": "take", "lay": "lie", "lies": "lie", "lying": "lie", "seen": "see", "born": "born",
@@ -71,6 +76,28 @@ def relation_of(said: str) -> Relation:
     plain = [t for t in tokens if t not in _NEGATIONS]
     shown = " ".join(t for t in plain if t not in _HEDGES) or said.strip()
     return Relation(shown, _key(plain) or shown, False, negated, hedged)
+
+
+def borne_out(said: str, quote: str) -> bool:
+    """Whether a text has a word that says what the relation does: of one on the list a word of any of its forms, of another
+    one of its own."""
+    own = _strong(_key(re.findall(r"[a-z]+", said.casefold())))
+    telling = _telling().get(relation_of(said).name, frozenset()) | own
+    return not telling or bool(telling & {_stem(t) for t in re.findall(r"[a-z]+", quote.casefold())})
+
+
+@lru_cache
+def _telling() -> dict[str, frozenset[str]]:
+    """By listed relations, the stems of the words in their forms that say which relation it is."""
+    return {
+        k.name: frozenset().union(*(_strong(_key(re.findall(r"[a-z]+", f))) for f in (k.name, *k.forms, *k.inverse)))
+        for k in known()
+    }
+
+
+def _strong(key: str) -> frozenset[str]:
+    stems = frozenset(key.split())
+    return stems - _WEAK or stems
 
 
 def hedged(text: str) -> bool:

@@ -67,6 +67,10 @@ def checked(item: Material, said: Mapping[str, str]) -> Statement:
     quote = text[slice(*place)]
     spans = _apart(_spans(subject, quote, "subject"), _spans(thing, quote, "object"))
     between = quote[min(spans[0][1], spans[1][1]) : max(spans[0][0], spans[1][0])]
+    if not relations.borne_out(relation, quote):
+        raise Untrue("relation_not_in_quote")
+    if _turned(relation, between, spans[0][0] < spans[1][0]):
+        raise Untrue("turned_about")
     if relations.negates(between) and not relations.negates(relation):
         raise Untrue("negation_lost")
     if relations.negates(relation) and not relations.negates(quote):
@@ -78,6 +82,12 @@ def checked(item: Material, said: Mapping[str, str]) -> Statement:
         subject=subject, relation=relation, object=thing, citation=cited,
         subject_at=(start + s1, start + e1), object_at=(start + s2, start + e2),
     )  # fmt: skip
+
+
+def _turned(relation: str, between: str, subject_first: bool) -> bool:
+    """Whether what stands between the names is the relation with subject and object changed about."""
+    said, found = relations.relation_of(relation), relations.relation_of(between)
+    return said.key == found.key and said.turned != (found.turned == subject_first)
 
 
 def _spans(name: str, quote: str, role: str) -> list[tuple[int, int]]:
