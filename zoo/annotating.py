@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from jinja2 import Environment, StrictUndefined, Template
 
@@ -23,7 +23,8 @@ from zoo.answers import read_json, writable
 from zoo.api import Attempt, Document, Example, Mistake, Passage, Question, Rejected, Verdict
 from zoo.artifact import digest_text
 from zoo.config import AnnotateSettings
-from zoo.errors import ZooError, unknown
+from zoo.errors import RequestError, ZooError, unknown
+from zoo.graph.triples import Extracted
 from zoo.library import Domain, digest_files, folder
 from zoo.teachers import Answer, Request
 from zoo.teachers.budget import NOTHING, UNLIMITED, Limits, Spend
@@ -47,8 +48,10 @@ class Placed:
 @dataclass(frozen=True)
 class Material:
     """A passage as an annotator gets it: with its document, its number in the run's order, and those passages of other
-    documents or sections, the nearest in meaning first, that a question may need besides it."""
+    documents or sections, the nearest in meaning first, that a question may need besides it. `use` says which annotator
+    that is: of the domain's `documents`, or one of those that come with it."""
 
+    use: ClassVar[str] = "documents"
     passage: Passage
     document: Document
     number: int
@@ -193,8 +196,8 @@ class Annotator(Protocol):
     as it usually gets; nothing for an item that it turns down unasked. Plans and budgets in tokens are reckoned from it.
 
     `annotate` is given a `Material` or a `Question`, raises Failed or gives back a Rejected where nothing can be
-    kept, and depends on nothing but its arguments. `version` is bumped whenever it would make something else of the
-    same answers.
+    kept (one that reads triples: an Extracted where there may be some), and depends on nothing but its arguments. `version`
+    is bumped whenever it would make something else of the same answers.
     """
 
     name: str
@@ -207,7 +210,12 @@ class Annotator(Protocol):
 
     async def annotate(
         self, item: Material | Question, ask: Ask, domain: Domain, settings: AnnotateSettings
-    ) -> Example | Rejected: ...
+    ) -> Example | Rejected | Extracted: ...
+
+
+def use_of(item: Material | Question) -> str:
+    """Which of a run's annotators an item is for."""
+    return "questions" if isinstance(item, Question) else item.use
 
 
 def load_annotator(name: str) -> Annotator:
@@ -222,12 +230,32 @@ def load_annotator(name: str) -> Annotator:
     return found
 
 
+def load_graph(name: str) -> dict[str, Annotator]:
+    """The annotators for the knowledge graph that come with the annotator of that name (`graph.py` in its folder): `graph`
+    reads triples from passages, `paths` writes questions along them. Raises RequestError where it has none."""
+    if not (folder("annotators") / name / "graph.py").is_file():
+        raise RequestError(
+            f"The annotator {name} makes no knowledge graph; leave annotate.graph.passages and annotate.graph.questions at 0."
+        )
+    found: dict[str, Annotator] = importlib.import_module(f"zoo.annotators.{name}.graph").ANNOTATORS
+    return found
+
+
 def annotator_digest(name: str, domain: Domain) -> str:
     """Over the annotator's code, prompts and schema, the judge's prompt, and the domain's own prompts for both."""
     root = folder("annotators") / name
     own = {p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
     judge = digest_text(domain.prompt(SHARED, "judge"))
     return digest_files(root, own) + domain.digest_of(f"prompts/{name}/*.j2") + judge
+
+
+def made_by(annotators: Mapping[str, Annotator], domain: Domain) -> dict[str, list[str]]:
+    """Version and digest of each of a run's annotators, by its name; those for the graph come with that of documents."""
+    names = {str(use): name for use, name in domain.config.annotators.items()}
+    return {
+        a.name: [a.version, annotator_digest(names.get(use, names.get("documents", "")), domain)]
+        for use, a in annotators.items()
+    }
 
 
 def length_for(item_id: str, settings: AnnotateSettings) -> Literal["short", "long"]:

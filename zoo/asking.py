@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.annotating import Annotator, Ask, Failed, Material
+from zoo.annotating import Annotator, Ask, Failed, Material, use_of
 from zoo.api import Example, Question, Rejected, Teacher
 from zoo.config import AnnotateSettings
 from zoo.console import Progress, money, progress, say
 from zoo.errors import ZooError
+from zoo.graph.triples import Extracted
 from zoo.ledger import Ledger
 from zoo.run import Job
 from zoo.spill import Spill
@@ -30,7 +31,7 @@ UNANSWERED = "unanswered"
 # set aside for an item; each call is held to what it can truly take.
 _BYTES_A_TOKEN = 6
 Item = Material | Question
-Row = Example | Rejected
+Row = Example | Rejected | Extracted
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Work:
     def __init__(self, folder: Path) -> None:
         self.examples = Spill(folder / "examples")
         self.rejected = Spill(folder / "rejected")
+        self.extracted = Spill(folder / "extracted")
         self.candidates: list[Candidate] = []
         self.reasons: Counter[str] = Counter()
         self.begun = 0  # numbers that were given to rows which need no teacher
@@ -57,6 +59,7 @@ class Work:
     def close(self) -> None:
         self.examples.close()
         self.rejected.close()
+        self.extracted.close()
 
     def add(self, row: Row, key: str = "") -> None:
         """A row behind those that were added before."""
@@ -67,6 +70,8 @@ class Work:
         if isinstance(row, Rejected):
             self.rejected.put(number, row)
             self.reasons[row.reason] += 1
+        elif isinstance(row, Extracted):
+            self.extracted.put(number, row)
         else:
             self.examples.put(number, row)
             origin, source = sys.intern(row.origin), sys.intern(row.source)
@@ -74,12 +79,23 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Round:
+    """Items to be asked about at one time: `count` of them, called `what`."""
+
+    what: str
+    items: Iterable[Item]
+    count: int
+
+
+@dataclass(frozen=True)
 class Asked:
     """What asking about the items came to: `ended` what those begun cost, whoever paid for
-    it, and `paid` what this run did, in `seconds`; `answers` are counts by how they ended, as `Ask` has them."""
+    it, and `paid` what this run did, in `seconds`; `answers` are counts by how they ended, as `Ask` has them, `uses` of the
+    items begun, by what they are for."""
 
     model: str
     ended: Ended
+    uses: Counter[str]
     answers: dict[str, int]
     usage: Usage
     paid: Spend
@@ -95,12 +111,14 @@ class _Desk:
     teacher: CachedTeacher
     tokens: int
     price: Price | None
-    bar: Progress
     annotators: dict[str, Annotator]
     limits: Limits
     keys: dict[str, str]
     rows: Work
     ledger: Ledger
+    bar: Progress = field(init=False)
+    before: int = 0  # items of the rounds before
+    uses: Counter[str] = field(default_factory=Counter)
     kept: int = 0
     silent: int = 0
     asked: int = 0  # items that cost a call: some are turned down before the teacher is asked
@@ -110,7 +128,7 @@ class _Desk:
     answers: Counter[str] = field(default_factory=Counter)
 
     def annotator(self, item: Item) -> Annotator:
-        return self.annotators["documents" if isinstance(item, Material) else "questions"]
+        return self.annotators[use_of(item)]
 
     def most(self, item: Item) -> Spend:
         """What is set aside for an item."""
@@ -161,9 +179,9 @@ class _Desk:
 
     def done(self, number: int, item: Item, outcome: Outcome[Row]) -> None:
         """Takes an item's row. The budget may well be spent before all items are asked about."""
-        self.rows.put(
-            self.rows.begun + number, outcome.row, self.keys.get(item.id, "") if isinstance(item, Question) else ""
-        )
+        key = self.keys.get(item.id, "") if isinstance(item, Question) else ""
+        self.rows.put(self.rows.begun + self.before + number, outcome.row, key)
+        self.uses[use_of(item)] += 1
         self.ledger.add(self.annotator(item).name, outcome.row)
         self.asked += bool(outcome.spent.calls)
         self.unanswered += isinstance(outcome.row, Rejected) and outcome.row.reason == UNANSWERED
@@ -208,34 +226,41 @@ def limits_of(settings: AnnotateSettings) -> Limits:
 async def ask_all(
     job: Job,
     annotators: dict[str, Annotator],
-    items: Iterable[Item],
-    count: int,
+    rounds: Iterator[Round],
     keys: dict[str, str],
     work: Work,
     ledger: Ledger,
     price: Price | None,
 ) -> Asked:
-    """Asks about the items, `count` in all, within the budgets, and puts their rows into `work` and `ledger`."""
+    """Asks about the items of one round after the other, all within the same budgets, and puts their rows into `work` and
+    `ledger`. A round is made when all before it are done, and may rest on their rows."""
     settings: AnnotateSettings = job.settings
     source = Metered(open_teacher(job.run), price)
     teacher = CachedTeacher(source, Cache(job.run.workspace.answers), job.domain.name)
     limits = limits_of(settings)
+    desk = _Desk(job, teacher, source.answer_tokens, price, annotators, limits, keys, work, ledger)
+    ended, stopped = Ended(), None
     try:
-        with progress("items annotated", count) as bar:
-            desk = _Desk(job, teacher, source.answer_tokens, price, bar, annotators, limits, keys, work, ledger)
-            ended = await in_order(items, desk.work, desk.most, limits, settings.items_at_a_time, desk.done)
+        for part in rounds:
+            with progress(f"{part.what} annotated", part.count) as desk.bar:
+                left = limits.left(ended.spent)
+                found = await in_order(part.items, desk.work, desk.most, left, settings.items_at_a_time, desk.done)
+            desk.before += found.begun
+            ended = Ended(desk.before, ended.spent.plus(found.spent), found.limit)
+            if found.limit:
+                budget = _named(found.limit, settings)
+                stopped = f"the budget of {budget} was reached after {found.begun} of {part.count} {part.what}"
+                break
     finally:
         await teacher.close()
     if desk.unanswered and desk.unanswered == desk.asked:
         raise desk.gone(desk.why)
     if desk.unanswered:
         say(f"  {desk.unanswered:,} of {desk.asked:,} items were not answered; the last: {desk.why}")
-    stopped = None
-    if ended.limit:
-        stopped = f"the budget of {_named(ended.limit, settings)} was reached after {ended.begun} of {count} items"
+    if stopped:
         say(f"  {stopped}")
     answers = dict(sorted(desk.answers.items()))
-    return Asked(source.model, ended, answers, teacher.usage, source.paid, source.seconds, stopped)
+    return Asked(source.model, ended, desk.uses, answers, teacher.usage, source.paid, source.seconds, stopped)
 
 
 def _named(limit: str, settings: AnnotateSettings) -> str:

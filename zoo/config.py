@@ -157,6 +157,23 @@ class IngestSettings(Strict):
         return str(path.resolve()) if path.exists() else value
 
 
+class GraphSettings(Strict):
+    """The knowledge graph: from how many `passages` triples are read, and how many `questions` are written at the most, along
+    paths of `hops` of them."""
+
+    passages: int = Field(0, ge=0)
+    questions: int = Field(0, ge=0)
+    hops: int = Field(2, ge=2, le=3)
+
+    @model_validator(mode="after")
+    def _from_something(self) -> Self:
+        if self.questions and not self.passages:
+            raise ValueError(
+                "asks for questions and reads no passages; questions are written along triples of passages"
+            )
+        return self
+
+
 class AnnotateSettings(Strict):
     """`concurrency` is how many items are under way at a time. With `batch` the teacher's batch endpoint answers, for less
     money and within a day a round, and `batch_rows` is how many are under way, and the most requests in a batch.
@@ -171,6 +188,7 @@ class AnnotateSettings(Strict):
     passages: int | None = Field(None, ge=0)
     questions: int | None = Field(None, ge=0)
     sources: list[str] = []
+    graph: GraphSettings = GraphSettings()
     max_calls: int | None = Field(None, ge=0)
     max_tokens: int | None = Field(None, ge=0)
     max_cost: float | None = Field(None, ge=0)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.annotating import Annotator, Material, annotator_digest
+from zoo.annotating import Annotator, made_by, use_of
 from zoo.artifact import RECORD, canonical, digest_text
 from zoo.asking import Asked, Item, limits_of, usd
 from zoo.errors import ZooError
@@ -99,8 +99,7 @@ def needs_of(
 ) -> Iterator[Need]:
     """What each item usually takes, by what its annotator would ask; no answer is longer than `longest` tokens."""
     for item in items:
-        annotator = annotators["documents" if isinstance(item, Material) else "questions"]
-        usual = annotator.usual(item, run.domain, run.recipe.annotate)
+        usual = annotators[use_of(item)].usual(item, run.domain, run.recipe.annotate)
         sizes = [len(s) for s in tokens.starts([t for u in usual for t in (u.prompt.text, u.answer)])] if usual else []
         written = sum(min(n, longest) for n in sizes[1::2])
         yield Need(1, len(usual), sum(sizes[0::2]) + FRAME_TOKENS * len(usual), written)
@@ -201,8 +200,8 @@ def _times_as_large(run: Run) -> float:
 def key_of(run: Run, annotators: dict[str, Annotator]) -> str:
     """A digest of what an earlier run must have had in common for its ratios to hold: the model, and the annotators with
     their prompts."""
-    made_by = {a.name: [a.version, annotator_digest(a.name, run.domain)] for a in annotators.values()}
-    return digest_text(canonical({"teacher": teacher_name(run), "annotators": made_by}))[:16]
+    made = made_by(annotators, run.domain)
+    return digest_text(canonical({"teacher": teacher_name(run), "annotators": made}))[:16]
 
 
 def past_of(run: Run, annotators: dict[str, Annotator]) -> Past:

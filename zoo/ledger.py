@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.api import Example, Rejected
+from zoo.graph.triples import Extracted
 
 
 @dataclass
@@ -44,9 +45,9 @@ class Ledger:
         self.mistakes: Counter[str] = Counter()
         self._after: list[Line] = []
 
-    def add(self, of: str, row: Example | Rejected) -> None:
-        """A row that annotator `of` made. One without an attempt was rejected at its first stage; one whose last
-        attempt was right and that is not kept was rejected there too."""
+    def add(self, of: str, row: Example | Rejected | Extracted) -> None:
+        """A row that annotator `of` made; what was extracted goes on to lines of its own. A row without an attempt was
+        rejected at its first stage; one whose last attempt was right and that is not kept was rejected there too."""
         lines = self._lines[of]
         last = max((n for n, name in enumerate(lines) if any(a.stage == name for a in row.attempts)), default=0)
         for n, line in enumerate(list(lines.values())[: last + 1]):
@@ -56,10 +57,18 @@ class Ledger:
             line.went_on += n < last
         if isinstance(row, Example):
             line.kept += 1
+        elif isinstance(row, Extracted):
+            line.went_on += 1
         else:
             line.rejected[row.reason] += 1
             if row.mistake:
                 self.mistakes[row.mistake] += 1
+
+    def counted(self, of: str, stage: str, came: int, reasons: Iterable[str]) -> None:
+        """What came into a stage without answers, and why it rejected those that did not go on."""
+        rejected = Counter(reasons)
+        left = came - rejected.total()
+        self._lines[of][stage] = Line(of, stage, came, left, 0, left, rejected)
 
     def sieve(self, name: str, came: int, reasons: Iterable[str]) -> None:
         """A stage that all kept rows went through, and why it rejected those it did."""

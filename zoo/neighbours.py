@@ -39,11 +39,14 @@ class Neighbours:
         """The items; that share of the passages among them, by their numbers, with their neighbours."""
         remaining = iter(items)
         while block := list(islice(remaining, _BLOCK)):
-            chosen = [m for m in block if isinstance(m, Material) and spread(m.number) < share]
+            alone = [m for m in block if isinstance(m, Material) and m.use == Material.use]
+            chosen = [m for m in alone if spread(m.number) < share]
             found = dict(zip((m.number for m in chosen), self._near([m.passage for m in chosen]), strict=True))
             for item in block:
-                near = found.get(item.number, ()) if isinstance(item, Material) else ()
-                yield replace(item, others=near) if isinstance(item, Material) and near else item
+                if isinstance(item, Material) and item.use == Material.use and found.get(item.number):
+                    yield replace(item, others=found[item.number])
+                else:
+                    yield item
 
     def _near(self, passages: list[Passage]) -> Iterator[tuple[Placed, ...]]:
         if not passages:

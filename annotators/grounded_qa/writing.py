@@ -18,7 +18,7 @@ from zoo.library import Domain
 from .checks import Refused, check_answer, check_orders, check_question, cite, options, standing
 from .steps import check_steps
 
-_SCHEMA = read_schema(Path(__file__).with_name("schema.json"))
+SCHEMA = read_schema(Path(__file__).with_name("schema.json"))
 _TITLE = 200  # characters of a path of headings
 
 
@@ -36,22 +36,22 @@ class Task:
 
 
 def writing(task: Task, domain: Domain) -> Prompt:
-    return prompted(domain, "grounded_qa", "write", "write", **_shown(task.shown), kind=task.kind, task=task.wanted)
+    return prompted(domain, "grounded_qa", "write", "write", **shown(task.shown), kind=task.kind, task=task.wanted)
 
 
 def solving(task: Task, question: str, choices: Sequence[str], domain: Domain) -> Prompt:
     return prompted(
-        domain, "grounded_qa", "solve", "solve", **_shown(task.shown), kind=task.kind, length=task.length,
+        domain, "grounded_qa", "solve", "solve", **shown(task.shown), kind=task.kind, length=task.length,
         question=question, choices=choices,
     )  # fmt: skip
 
 
-def _shown(shown: Sequence[Placed]) -> dict[str, Any]:
+def shown(together: Sequence[Placed]) -> dict[str, Any]:
     passages = [
         {"number": n, "title": " ".join(defused(p.passage.title).split())[:_TITLE], "text": defused(p.passage.text)}
-        for n, p in enumerate(shown, 1)
+        for n, p in enumerate(together, 1)
     ]
-    return {"passages": passages, "fence": fence(*(p.passage.text for p in shown))}
+    return {"passages": passages, "fence": fence(*(p.passage.text for p in together))}
 
 
 async def ask_about(task: Task, ask: Ask, domain: Domain) -> Example:
@@ -59,7 +59,7 @@ async def ask_about(task: Task, ask: Ask, domain: Domain) -> Example:
     reasons to an answer step by step, each fact with its quote; the two answers must be one. Raises Refused, and
     Failed."""
     draft, evidence = await _written(task, ask, domain)
-    solved = await ask.data(solving(task, draft.question, draft.choices, domain), _SCHEMA["solve"])
+    solved = await ask.data(solving(task, draft.question, draft.choices, domain), SCHEMA["solve"])
     check_orders(solved["answer"])
     reasoned = check_steps(solved["steps"], draft, solved["answer"], task.shown)
     _check_fewest(task, reasoned.citations)
@@ -80,7 +80,7 @@ async def ask_about(task: Task, ask: Ask, domain: Domain) -> Example:
 
 async def _written(task: Task, ask: Ask, domain: Domain) -> tuple[Example, list[Citation]]:
     """The question with its answer, and the quotes that prove it."""
-    written = await ask.data(writing(task, domain), _SCHEMA["write"])
+    written = await ask.data(writing(task, domain), SCHEMA["write"])
     question, answer = " ".join(written["question"].split()), written["answer"].strip()
     check_orders(question, answer, *written["distractors"])
     if task.kind == "explanation":
@@ -130,11 +130,11 @@ def usual(task: Task, like: Example, domain: Domain) -> list[Usual]:
     proofs = [*quotes[: len(texts) - 1], *[""] * len(texts)]
     steps = [{"text": t, "passage": "1" if q else "", "quote": q} for t, q in zip(texts, proofs, strict=False)]
     calls = [
-        Usual(writing(task, domain), _json(written), _SCHEMA["write"]),
+        Usual(writing(task, domain), _json(written), SCHEMA["write"]),
         Usual(
             solving(task, like.question, choices, domain),
             _json({"steps": steps, "answer": like.answer}),
-            _SCHEMA["solve"],
+            SCHEMA["solve"],
         ),
     ]
     if task.kind == "explanation":

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import material
-from zoo.annotating import Annotator, Material, annotator_digest, load_annotator
+from zoo.annotating import Annotator, Material, load_annotator, made_by, use_of
 from zoo.api import Question, Rejected
 from zoo.artifact import Artifact, write_rows
 from zoo.asking import Asked, Item, Work, ask_all, usd
@@ -28,6 +28,7 @@ from zoo.errors import RequestError, ZooError
 from zoo.estimate import Sample, compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
 from zoo.extent import extent_of, tokens_of
+from zoo.graph import stage
 from zoo.ledger import Ledger
 from zoo.library import digest_files
 from zoo.neighbours import Neighbours
@@ -66,7 +67,10 @@ def check(run: Run) -> None:
 def _annotators(run: Run) -> dict[str, Annotator]:
     """The domain's annotators by kind of material, of those this step uses."""
     names = run.domain.config.annotators
-    return {kind: load_annotator(names[kind]) for kind in ("documents", "questions") if kind in names}
+    own: dict[str, Annotator] = {
+        kind: load_annotator(names[kind]) for kind in ("documents", "questions") if kind in names
+    }
+    return {**own, **stage.graph_annotators(run)}
 
 
 def _price(run: Run) -> Price | None:
@@ -80,7 +84,6 @@ def _price(run: Run) -> Price | None:
 
 
 def identity(run: Run) -> dict[str, Any]:
-    annotators = _annotators(run).values()
     own = Path(__file__).resolve().parent.parent / "verifiers"
     price = _price(run)
     # With a limit in money the price decides how many items are asked about.
@@ -88,7 +91,8 @@ def identity(run: Run) -> dict[str, Any]:
     return {
         "teacher": identity_of_teacher(run),
         **priced,
-        "annotators": {a.name: [a.version, annotator_digest(a.name, run.domain)] for a in annotators},
+        "annotators": made_by(_annotators(run), run.domain),
+        **stage.identity_of_graph(run),
         "verifiers": [digest_files(own, own.glob("*.py")), run.domain.code_digest, run.domain.config.verifiers],
         "kinds": run.domain.config.kinds,
         "seeds": run.domain.digest_of("seeds.jsonl"),
@@ -105,20 +109,26 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     annotators, questions = _annotators(run), material.planned_questions(run)
     tokens = tokens_of(run)
     ingest, passages, count = inputs.get("ingest"), list[Material](), 0
-    if "documents" in annotators and settings.passages != 0:
+    graph = list[Item]()
+    if "documents" in annotators and (settings.passages != 0 or settings.graph.passages):
         if ingest:
             corpus = material.Corpus.of(ingest)
             passages = list(corpus.sample(settings.passages, run.recipe.seed))
             count = len(passages)
         else:
             extent = extent_of(run, tokens)
-            passages = list(material.Corpus(extent.documents, extent.passages).sample(None, run.recipe.seed))
+            corpus = material.Corpus(extent.documents, extent.passages)
+            passages = list(corpus.sample(None, run.recipe.seed))
             count = min(extent.count, extent.count if settings.passages is None else settings.passages)
+        read = stage.passages_of(corpus, settings.graph, run.recipe.seed)
+        graph += stage.usual_items(read, settings.graph)
     out: dict[str, Any] = {
         "seeds": len(run.domain.seeds) if settings.seeds else 0, "passages": count, "sources": material.question_sources(run),
         "teacher": teacher_name(run), "questions": None if questions is None else len(questions),
         "calls": None, "most_calls": settings.max_calls, "cost": None,
     }  # fmt: skip
+    if settings.graph.passages:
+        out["graph"] = {"passages": settings.graph.passages, "questions": settings.graph.questions}
     if not ingest and count:
         out["passages_are"] = "estimated"
     if questions is None:
@@ -126,9 +136,10 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     if ingest or not count:
         most = sum(annotators["documents"].calls(p, settings) for p in passages)
         most += sum(annotators["questions"].calls(q, settings) for q in questions)
+        most += sum(annotators[use_of(i)].calls(i, settings) for i in graph)
         out["most_calls"] = min(most, most if settings.max_calls is None else settings.max_calls)
     # Of a corpus not read yet the passages known stand for all of them.
-    items: list[Item] = [*questions, *islice(cycle(passages), count)]
+    items: list[Item] = [*graph, *questions, *islice(cycle(passages), count)]
     sample = Sample(items, len(items))
     if ingest and count:
         sample = sample.through(_beside(ingest, corpus, settings))
@@ -154,13 +165,21 @@ def run(job: Job) -> dict[str, Any]:
 
         count = len(asked) + (corpus.count(settings.passages) if "documents" in annotators else 0)
         beside = _beside(job.inputs["ingest"], corpus, settings)
-        before = estimate(job.run, Sample(items(), count).through(beside), annotators, tokens_of(job.run), price)
-        ledger = Ledger({a.name: a.stages for a in annotators.values()})
-        done = asyncio.run(ask_all(job, annotators, beside(items()), count, keys, work, ledger, price))
-        about = {
-            "teacher": done.model, "passages": corpus.count(None), "asked_passages": max(0, done.ended.begun - len(asked)),
-            "estimate": compared(before, done, price, key_of(job.run, annotators)),
+        graph = stage.GraphStage(job, corpus, work) if settings.graph.passages else None
+        first = stage.usual_items(graph.passages, settings.graph) if graph else []
+        sample = Sample(chain(first, items()), len(first) + count).through(beside)
+        before = estimate(job.run, sample, annotators, tokens_of(job.run), price)
+        ledger = Ledger({a.name: a.stages for a in annotators.values()} | (stage.STAGES if graph else {}))
+        rounds = stage.rounds(graph, beside(items()), count)
+        done = asyncio.run(ask_all(job, annotators, rounds, keys, work, ledger, price))
+        uses = done.uses
+        about: dict[str, Any] = {
+            # The graph is read from the first of the same passages.
+            "teacher": done.model, "passages": corpus.count(None), "asked_passages": max(uses["documents"], uses["graph"]),
+            "asked_questions": uses["questions"], "estimate": compared(before, done, price, key_of(job.run, annotators)),
         }  # fmt: skip
+        if graph:
+            about["graph"] = graph.leave(ledger)
         return _finish(job, work, ledger, done, price, about)
 
 
@@ -217,7 +236,7 @@ def _finish(
         "by_origin": dict(Counter(c.origin for c in kept)),
         "by_source": dict(Counter(c.source for c in kept)), "ledger": ledger.data(), "mistakes": dict(ledger.mistakes),
         **facts, **more,
-        "files": {n: f"{n}.jsonl" for n in ("examples", "rejected")},
+        "files": {n: f"{n}.jsonl" for n in ("examples", "rejected")} | (stage.FILES if "graph" in more else {}),
     }  # fmt: skip
     if done.stopped:
         result["stopped"] = done.stopped
@@ -235,6 +254,8 @@ def _say(result: dict[str, Any], price: Price | None) -> None:
         if price and price.priced:
             took += f", {money(result['cost'])}, of which {money(result['paid'])} in this run"
         say(f"  {took}")
+    if graph := result.get("graph"):
+        say(f"  {stage.said(graph)}")
     if accuracy := said(result["estimate"]["off"]):
         say(f"  {accuracy}")
 
