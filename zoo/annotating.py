@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from jinja2 import Environment, StrictUndefined, Template
 
@@ -29,6 +29,7 @@ from zoo.teachers import Answer, Request
 from zoo.teachers.budget import NOTHING, UNLIMITED, Limits, Spend
 from zoo.teachers.metering import most, spent
 from zoo.teachers.prices import Price
+from zoo.training.forms import draw
 
 REPAIRS = 2  # further tries at JSON that cannot be read
 SHARED = "shared"  # prompts that every annotator uses: annotators/shared/prompts/, a domain's in prompts/shared/
@@ -101,11 +102,11 @@ class Ask:
             note(text)
         return data
 
-    def judged(self, *verdicts: Verdict, mistake: Mistake | None = None) -> None:
-        """What was found of the last attempt; the last verdict is the last word on it."""
-        last = self.attempts[-1]
-        found = {"verdicts": [*last.verdicts, *verdicts], "mistake": mistake or last.mistake}
-        self.attempts[-1] = last.model_copy(update=found)
+    def judged(self, *verdicts: Verdict, mistake: Mistake | None = None, at: int = -1) -> None:
+        """What was found of an attempt, the last one unless `at` says which; the last verdict is the last word on it."""
+        attempt = self.attempts[at]
+        found = {"verdicts": [*attempt.verdicts, *verdicts], "mistake": mistake or attempt.mistake}
+        self.attempts[at] = attempt.model_copy(update=found)
 
     @contextmanager
     def _attempting(self, prompt: Prompt) -> Iterator[Callable[[str], None]]:
@@ -217,6 +218,12 @@ def annotator_digest(name: str, domain: Domain) -> str:
     own = {p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
     judge = digest_text(domain.prompt(SHARED, "judge"))
     return digest_files(root, own) + domain.digest_of(f"prompts/{name}/*.j2") + judge
+
+
+def length_for(item_id: str, settings: AnnotateSettings) -> Literal["short", "long"]:
+    """How long the reasoning about an item is asked to be: long for `settings.long_share` of the items, drawn by their ids
+    alone. Students of up to about 3B learn worse from long reasoning, and best from a mix (arXiv 2502.12143)."""
+    return "long" if draw(item_id, "length") < settings.long_share else "short"
 
 
 def prompted(domain: Domain, annotator: str, name: str, stage: str | None, **values: Any) -> Prompt:

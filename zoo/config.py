@@ -149,7 +149,11 @@ class AnnotateSettings(Strict):
     money and within a day a round, and `batch_rows` is how many are under way, and the most requests in a batch.
 
     `max_calls`, `max_tokens` (in and out together) and `max_cost` (USD) are budgets, of which the most that an item may
-    need is set aside while it is under way: with a small one fewer are, and it takes longer, or more batches."""
+    need is set aside while it is under way: with a small one fewer are, and it takes longer, or more batches.
+
+    A question with a known answer is solved `attempts` times at the most; after that the error is looked for and it is
+    solved anew (`reflect`), then with the answer as a hint (`hint`). Of `long_share` of the items the reasoning is asked for
+    at length: longer than a small student can follow, it hurts."""
 
     passages: int | None = Field(None, ge=0)
     questions: int | None = Field(None, ge=0)
@@ -162,7 +166,10 @@ class AnnotateSettings(Strict):
     # What answers for a local teacher that is no GGUF file; it enters the fingerprint with the teacher it is of.
     local_engine: Literal["transformers", "llama"] = place("transformers")
     temperature: float = Field(0.7, ge=0)
-    attempts: int = Field(3, ge=1)
+    attempts: int = Field(1, ge=1)
+    reflect: bool = True
+    hint: bool = True
+    long_share: float = Field(0.2, ge=0, le=1)
     duplicate: float = Field(0.9, gt=0, le=1)
     seeds: bool = True
     concurrency: int = runtime(256, ge=1)  # at the most: the server's pace decides

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.annotating import BUDGET, REPAIRS, SHARED, Ask, Failed, prompted
+from zoo.annotating import BUDGET, REPAIRS, SHARED, Ask, Failed, Prompt, prompted
 from zoo.api import Example, Question, Verdict
 from zoo.library import Domain
 from zoo.verifiers.reading import answer_of, gold_of
 
 CHECK = "judge"
 CALLS = 1 + REPAIRS  # the most that one judgement may ask
-_SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "why": {"type": "string"},
@@ -35,13 +35,17 @@ async def judge(row: Example | Question, response: str, ask: Ask, domain: Domain
     return [first, await _ask(row, response, ask, domain)]
 
 
-async def _ask(row: Example | Question, response: str, ask: Ask, domain: Domain) -> Verdict:
-    prompt = prompted(
+def judgement(row: Example | Question, response: str, domain: Domain) -> Prompt:
+    """What a model is asked about a response, to be answered in the form of `SCHEMA`."""
+    return prompted(
         domain, SHARED, "judge", None, question=row.question, choices=row.choices, gold=gold_of(row),
         said=answer_of(response),
     )  # fmt: skip
+
+
+async def _ask(row: Example | Question, response: str, ask: Ask, domain: Domain) -> Verdict:
     try:
-        found = await ask.data(prompt, _SCHEMA)
+        found = await ask.data(judgement(row, response, domain), SCHEMA)
     except Failed as e:
         if e.reason == BUDGET:
             raise
