@@ -9,28 +9,32 @@ import re
 
 from zoo.verifiers.reading import answer_of
 
-_KNOWN = r"(?:given|known|provided|supplied|stated|stipulated|told|revealed|specified|available|indicated|expected)"
+_KNOWN = r"(?:given|known|provided|supplied|stated|stipulated|told|revealed|specified|indicated|expected)"
 _GOLD = r"(?:answer|solution|option|choice|result)(?!\s+(?:options?|choices?|sheet)\b)"
 _OF = r"(?:correct|right|reference|gold|golden|expected|official|target|true|final|model)"
 # "The answer" and how people call it where it is theirs to match: not a "reference range", not "a known solution".
 _THE = rf"(?:the|this|that|its|your|our)\s+(?:{_OF}\s+|{_KNOWN}\s+|already\s+)*{_GOLD}"
 _SURELY = (
-    r"(?:the\s+)?(?:reference|gold(?:en)?(?:[\s-]standard)?|expected|official|provided|supplied|model|hinted|target)\s+"
-    rf"(?:{_OF}\s+)?(?:answer|key)s?"
+    r"(?:the\s+)?(?:reference|gold(?:en)?(?:[\s-]standard)?|expected|official|provided|supplied|hinted|target)\s+"
+    rf"(?:{_OF}\s+)?(?:answer|key)s?|(?:the\s+)?model\s+answer"
 )
 _BE = r"(?:is|was|has\s+been|being|are|were)"
 _AGREES = (
     r"(?:match(?:es|ed|ing)?|agree(?:s|d|ing)?\s+with|consistent\s+with|in\s+(?:line|agreement|accordance)\s+with|"
     r"correspond(?:s|ed|ing)?\s+(?:to|with)|confirm(?:s|ed|ing)?|align(?:s|ed|ing)?\s+with|coincid(?:es|ed|ing)\s+with|"
-    r"equal\s+to|same\s+as|lead(?:s|ing)?\s+(?:us\s+)?to|arriv(?:es?|ing)\s+at|reach(?:es|ed|ing)?|get(?:s|ting)?(?:\s+to)?|"
+    r"equals?(?:\s+to)?|same\s+as|lead(?:s|ing)?\s+(?:us\s+)?to|arriv(?:es?|ing)\s+at|reach(?:es|ed|ing)?|get(?:s|ting)?(?:\s+to)?|"
     r"obtain(?:s|ed|ing)?|justif(?:y|ies|ying)|support(?:s|ing)?|work(?:s|ed|ing)?\s+(?:back(?:wards?)?\s+)?(?:from|towards?))"
 )
 _HINT = re.compile(
     "|".join((
         rf"\b{_SURELY}\b",
-        r"\banswer\s+key\b|\b(?:gold|reference)\s+(?:answer|label|solution)s?\b",
+        r"\banswer\s+key\b|\b(?:gold|reference)\s+(?:answer|label)s?\b",
         # The answer is given, as the given answer says, we know that the answer is ...
-        rf"\b{_THE}\s+{_BE}\s+(?:already\s+|indeed\s+)*{_KNOWN}\b(?!\s+(?:by|in|as|on|off|to\s+be\s+by)\b)",
+        rf"\b(?:the|this|that|its|your|our)\s+(?:{_OF}\s+)?answer\s+{_BE}\s+(?:already\s+|indeed\s+)*{_KNOWN}\b(?!\s+(?:by|in|on|off|to\s+be\s+by)\b)",
+        rf"\b{_THE}\s+{_BE}\s+(?:already\s+{_KNOWN}\b(?!\s+(?:by|in|on)\b)|{_KNOWN}\s*(?:[.,;:]|$))",
+        r"\bthe\s+(?:correct\s+|right\s+)?answer\s+(?:provided|given|supplied|stated)\b(?!\s+(?:by|in)\b)",
+        rf"\bas\s+(?:given|provided|stated|known|expected|told),\s+{_THE}\b",
+        rf"\byou\s+(?:told|gave|informed)\s+(?:me|us)\s+(?:that\s+)?{_THE}\b",
         rf"\b(?:the|this|that|your)\s+(?:already\s+)?(?:given|known|provided|supplied|stated|stipulated)\s+(?:{_OF}\s+)?(?:answer|correct\s+{_GOLD})\b",
         rf"\b(?:we|i|you)(?:'re|\s+are|\s+were|\s+have\s+been|'ve\s+been)?\s+(?:already\s+)?(?:know|knew|told|given|informed)\s+(?:that\s+)?(?:{_THE}|it)\s+(?:is|was|must\s+be|should\s+be|to\s+be)\b",
         rf"\b(?:we|i|you)(?:'re|\s+are|\s+were|\s+have\s+been|'ve\s+been)\s+(?:already\s+)?(?:given|told|provided\s+with|supplied\s+with)\s+{_THE}\b",
@@ -39,6 +43,7 @@ _HINT = re.compile(
         rf"\b(?:it|which|this|that)\s+is\s+(?:already\s+)?(?:known|given)\s+that\s+{_THE}\s+(?:is|was|must\s+be|should\s+be)\b",
         # It matches the answer.
         rf"\b{_AGREES}\s+(?:the|your|our|this)\s+(?:{_KNOWN}|{_OF}|desired|required|intended|wanted)\s+(?:\w+\s+)?(?:answer|option|choice)\b",
+            rf"\b{_AGREES}\s+(?:the|your)\s+(?:reference|gold|official|model)\s+solution\b",
         rf"\b{_AGREES}\s+(?:the|your)\s+(?:given|provided|known|expected|stated|desired|intended)\s+(?:result|solution)\b",
         r"\b(?:match(?:es|ed|ing)?|agree(?:s|ing)?\s+with|consistent\s+with|confirm(?:s|ing)?)\s+(?:the|your)\s+answer\b",
         r"\bas\s+(?:the\s+answer\s+(?:says|states|shows|indicates|suggests|tells)|(?:expected|required|given|stated|known)\s*[.,;!]?\s*$)",
@@ -51,11 +56,12 @@ _HINT = re.compile(
     re.I | re.M,
 )  # fmt: skip
 _EARLIER = re.compile(
-    r"\b(?:the|my|our|your|this|that)\s+(?:previous|earlier|first|original|prior|initial|wrong|incorrect|former|old|flawed|faulty)\s+"
-    r"(?:wrong\s+|incorrect\s+)?(?:solution|attempt|answer|reasoning|calculation|response|try|approach)s?\b"
+    r"\b(?:the|my|our|your|this|that)\s+(?:previous|earlier|prior|wrong|incorrect|flawed|faulty)\s+"
+    r"(?:wrong\s+|incorrect\s+)?(?:solution|attempt|answer|reasoning|calculation|response|try|approach)s?\b(?!\s+(?:of|at|to)\b)"
+    r"|\b(?:the|my|our|your|this|that)\s+(?:first|original|initial|former|old)\s+(?:solution|reasoning|calculation|response)\b(?!\s+(?:of|at|to)\b)"
     r"|\b(?:previously|earlier),?\s+(?:i|we)\s+(?:wrongly|incorrectly|mistakenly|erroneously)\b"
     r"|\b(?:i|we)\s+(?:wrongly|incorrectly|mistakenly|erroneously)\b|\b(?:i|we)\s+made\s+(?:an?\s+)?(?:error|mistake)s?\b"
-    r"|\b(?:the|my|our)\s+(?:error|mistake)\s+(?:was|is|lay|lies|above|here|in\s+the\s+(?:solution|reasoning))\b"
+    r"|\b(?:my|our)\s+(?:error|mistake)\b|\bthe\s+(?:error|mistake)\s+(?:was|lay|lies|above|here|in\s+the\s+(?:\w+\s+)?(?:solution|reasoning|step))\b"
     r"|\b(?:correcting|fixing|to\s+correct|to\s+fix)\s+(?:the|this|that|my|our)\s+(?:error|mistake)\b"
     r"|\b(?:corrected|revised|new)\s+solution\b|\bin\s+the\s+(?:wrong|incorrect)\s+solution\b"
     r"|\bsolution\s+above\s+(?:is|was)\s+(?:wrong|incorrect)\b",

@@ -24,14 +24,15 @@ _BELONGS = set(
     "sin cos tan sec csc cot log ln lg exp sqrt root mod choose max min every each q per log10 "
     "sinh cosh tanh arcsin arccos arctan d".split()
 )
+_SIGNED_AFTER = set("is are be of to by and or so then thus therefore get have".split())
 # Behind a number in words they make another statement of it: "is 2 times larger".
 _COMPARES = re.compile(
-    r"^\W*(?:\w+\W+){0,2}?(?:times|more|less|higher|lower|larger|smaller|greater|above|below|before|after|points?|fold|"
+    r"^[ ,]*(?:\w+ +){0,2}?(?:times|more|less|higher|lower|larger|smaller|greater|above|below|before|after|points?|fold|"
     r"or|to|over|under|of)\b",
     re.I,
 )
 _DENIED = re.compile(
-    r"\b(?:not|wrong(?:ly)?|incorrect(?:ly)?|instead\s+of|rather\s+than|never|n't|if|suppose|wonder|whether)\b"
+    r"\b(?:not|wrong(?:ly)?|incorrect(?:ly)?|instead\s+of|rather\s+than|never|n't|suppose|wonder|whether)\b"
     r"[^.;\n]*$",
     re.I,
 )
@@ -57,7 +58,8 @@ def equations(text: str) -> list[Equation]:
     """The equations between numbers that can be read in a text, in order."""
     found = plain(text)
     tokens = tokens_of(found)
-    return [e for chain in _chains(tokens) for e in _Chain(found, tokens, chain).read()]
+    carried: dict[float, float] = {}
+    return [e for chain in _chains(tokens) for e in _Chain(found, tokens, chain, carried).read()]
 
 
 def _chains(tokens: list[Token]) -> list[list[int]]:
@@ -74,10 +76,10 @@ def _chains(tokens: list[Token]) -> list[list[int]]:
 
 
 class _Chain:
-    def __init__(self, text: str, tokens: list[Token], relations: list[int]) -> None:
-        self.text, self.tokens, self.relations = text, tokens, relations
-        # What a rounded number stands for in what comes after it.
-        self.carried: dict[float, float] = {}
+    """`carried` has what a rounded number stands for in what comes after it."""
+
+    def __init__(self, text: str, tokens: list[Token], relations: list[int], carried: dict[float, float]) -> None:
+        self.text, self.tokens, self.relations, self.carried = text, tokens, relations, carried
 
     def read(self) -> list[Equation]:
         out = []
@@ -134,13 +136,16 @@ class _Chain:
             return True
         before, here = self.tokens[start - 1], self.tokens[start]
         tight = before.end == here.start
+        if here.kind == "sign" and before.kind != "line" and before.text.lower() not in _SIGNED_AFTER:
+            return before.kind == "other" or before.text == "("
         if before.kind == "sign":
             return before.text in "-*+" and (start == 1 or self.tokens[start - 2].kind == "line")
         if before.kind == "word":
             return not tight and before.text.lower() not in _BELONGS
         if before.kind == "number":
             return False
-        return not (tight and before.text in ":.!|," and start > 1 and self.tokens[start - 2].end == before.start)
+        numbered = start > 1 and self.tokens[start - 2].kind == "number" and self.tokens[start - 2].end == before.start
+        return not (tight and numbered and before.text in ":.!|,")
 
     def _right(self, at: int, end: int) -> tuple[Node, int] | None:
         """The longest expression that begins there, and where it ends."""
@@ -171,6 +176,8 @@ class _Chain:
             after = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
             spaced = before.end < here.start and (after is None or here.end < after.start)
             return here.text == "-" and spaced and (after is None or after.kind == "word")
+        if before.kind == "number" and here.text.lower() in ("in", "of") and self.tokens[at + 1 : at + 2]:
+            return self.tokens[at + 1].kind != "number"  # 90 in 100 is a share
         if here.kind == "number" or here.text in ("!", "^") or (here.text == ":" and before.end == here.start):
             return here.text == ":" and not (at + 1 < len(self.tokens) and self.tokens[at + 1].kind == "number")
         return not (here.kind == "bracket" and here.text == "(" and before.end == here.start)
@@ -200,8 +207,12 @@ class _Chain:
         """Whether the two sides, so read, are said to be equal at all."""
         before, after = self.text[:start], self.text[end : end + 60]
         worded = self.tokens[at].text == WORDED
-        if not a.calculates and (worded or (not n and not self._opens(first)) or not b.calculates):
-            return (n > 0 and not worded and a.unit == b.unit and not b.calculates) or self._converts(a, b, worded)
+        chained = n > 0 and first == self.relations[n - 1] + 1
+        if worded and (self._fraction(a, first) or (b.calculates and a.units())):
+            return False
+        if not a.calculates and (worded or not b.calculates or not (chained or self._opens(first))):
+            same = chained and not worded and a.unit == b.unit and not b.calculates
+            return same or self._converts(a, b, worded)
         if _DENIED.search(before[-80:]) or _TAKEN_BACK.match(after):
             return False
         if worded and _COMPARES.match(after):
@@ -217,7 +228,12 @@ class _Chain:
 
     def _converts(self, a: Node, b: Node, worded: bool) -> bool:
         """A bare quantity in another unit: `1 h = 60 min`."""
-        return not worded and not a.sign and not b.sign and bool(known(a.unit) and known(b.unit)) and a.unit != b.unit
+        return not worded and not a.sign and not b.sign and a.unit != b.unit and _converted(a, b) is not None
+
+    def _fraction(self, node: Node, first: int) -> bool:
+        """A fraction written without spaces, of something that is not said: `3/4 is 15`."""
+        written = self.tokens[first].kind == "number" and not self._spaced(first)
+        return written and node.sign == "/" and not any(p.sign for p in node.parts)
 
     def _spaced(self, at: int) -> bool:
         return self.tokens[at].end < self.tokens[at + 1].start
@@ -249,7 +265,7 @@ def _readings(a: Node, b: Node, carried: dict[float, float]) -> list[float]:
     out = [value_of(a, 0.01, carried)]
     leaves = a.leaves()
     if any(x.percent for x in leaves):
-        if "*" not in a.signs() or b.percent:
+        if "*" not in a.signs() or b.percent or any(x.percent and x.value == 100 for x in leaves):
             out.append(value_of(a, 1.0, carried))
         if a.sign in ("+", "-") and a.parts[1].percent and not a.parts[0].percent:
             base, share = value_of(a.parts[0], 0.01, carried), value_of(a.parts[1], 0.01, carried)
@@ -261,9 +277,8 @@ def _shown(b: Node, carried: dict[float, float]) -> list[float]:
     out = [value_of(b, 0.01, carried)]
     if any(x.percent for x in b.leaves()):
         out.append(value_of(b, 1.0, carried))
-    if b.calculates and b.sign:  # 2 * 3 = 6 + 4: the calculation goes on from what it came to
-        out.append(b.leaves()[0].value)
-    return out
+    # 2 * 3 = 6 + 4: the calculation goes on from what it came to.
+    return out + [value_of(x, 0.01, carried) for x in b.leading()[1:]]
 
 
 def _close(value: float, shown: float, b: Node, about: bool, a: Node) -> bool:
@@ -308,12 +323,15 @@ def _converted(a: Node, b: Node) -> float | None:
 
 
 def _unclear(a: Node, b: Node) -> bool:
-    """Whether another reading of the units may make it true: a letter that is a variable as well as a unit, or a prefix
-    that is not written out."""
-    lettered = any(len(x.unit) == 1 for x in a.leaves()) and not b.unit
+    """Whether another reading of the units may make it true: a letter that is a variable as well as a unit, a prefix that is
+    not written out, or cents for dollars."""
+    units = {*a.units(), *b.units()}
+    letters = [*a.units(), *(b.units() if b.calculates else [])]
+    if any(len(u) == 1 for u in letters) and _converted(a, b) is None:
+        return True
     left, right = value_of(a, 0.01, {}), value_of(b, 0.01, {})
-    units = {x.unit for x in [*a.leaves(), *b.leaves()] if x.unit}
-    if lettered or not left or not right or len(units) < 2:
-        return lettered
-    ratio = abs(left / right)
-    return any(abs(ratio / 10.0**n - 1) < 0.01 for n in (-9, -6, -3, 3, 6, 9))
+    if not left or not right:
+        return False
+    powers = [2, -2] if any(u.startswith("cent") for u in units) else []
+    powers += [-9, -6, -3, 3, 6, 9] if len(units) > 1 else []
+    return any(abs(abs(left / right) / 10.0**n - 1) < 0.01 for n in powers)

@@ -22,6 +22,7 @@ _STOP = set(
     "and or so then thus therefore hence which that but is are was were be to from with at if when because since not no than by "
     "on as while where we i it this these those have has give gives given gave make makes get gets leaves leave his her their".split()
 )
+_LINKS = {"in", "of", "for", "a", "an", "the", "over", "each", "per", "every", "within", "during", "out"}
 _MOST_WORDS = 5  # behind a number
 _MOST_TOKENS = 80  # of an expression
 _FUNCTIONS = {"sqrt": math.sqrt, "ln": math.log, "exp": math.exp, "log10": math.log10, "log": math.log10}
@@ -56,6 +57,14 @@ class Node:
 
     def leaves(self) -> list[Node]:
         return [x for p in self.parts for x in p.leaves()] if self.sign else [self]
+
+    def units(self) -> list[str]:
+        """Those of all its numbers and brackets."""
+        return ([self.unit] if self.unit else []) + [u for p in self.parts for u in p.units()]
+
+    def leading(self) -> list[Node]:
+        """Itself and what it begins with: of `6 + 4 * 2`, `6` too."""
+        return [self, *(self.parts[0].leading() if self.sign and self.parts else [])]
 
     def signs(self) -> set[str]:
         return {self.sign}.union(*(p.signs() for p in self.parts)) if self.sign else set()
@@ -111,12 +120,26 @@ class Parser:
         while True:
             sign = self._sign()
             if sign in ("*", "/"):
-                self._take()
+                spaced = self.tokens[self.at - 1].end < self._take().start
                 node = Node(sign, (node, self._power()))
+                if sign == "/" and spaced and self._tight_fraction():  # 2000 / 2/3
+                    self._take()
+                    node = Node("/", (node.parts[0], Node("/", (node.parts[1], self._power()))))
             elif self._is("(") and self.tokens[self.at - 1].end == self.tokens[self.at].start:
                 node = Node("*", (node, self._power()))  # 2(3 + 4)
             else:
                 return node
+
+    def _tight_fraction(self) -> bool:
+        """Whether the number before is the upper part of a fraction without spaces."""
+        here = self.tokens[self.at - 1 : self.at + 2]
+        kinds = [t.kind for t in here]
+        return (
+            kinds == ["number", "sign", "number"]
+            and here[1].text == "/"
+            and here[0].end == here[1].start
+            and here[1].end == here[2].start
+        )
 
     def _power(self) -> Node:
         if self._sign() in ("-", "+"):
@@ -185,9 +208,16 @@ class Parser:
                 if words == _MOST_WORDS:
                     raise Unparsed
                 words += 1
-            elif token.text == "/" and words and self._kind(1) == "word":
-                pass
-            elif token.text == "/" and not words and self._kind(1) == "word" and known(self.tokens[self.at + 1].text):
+            elif token.text == "/" and words and (self._kind(1) == "word" or self._is("(", 1)):
+                if self._is("(", 1) and not self._compound_at(self.at + 1):
+                    break
+            elif (
+                token.text == "/"
+                and not words
+                and tight
+                and self._kind(1) == "word"
+                and known(self.tokens[self.at + 1].text)
+            ):
                 pass
             elif token.text == "^" and words and before.kind == "word" and tight:
                 self._take()
@@ -201,15 +231,31 @@ class Parser:
                 and known(self.tokens[self.at + 1].text)
             ):
                 pass
+            elif token.text == "(" and tight and before.text == "/" and self._compound_at(self.at):
+                self.at = self._compound_at(self.at)
+                continue
             elif token.text == "-" and words and tight and self._kind(1) == "word" and before.kind == "word":
                 pass
             else:
                 break
             self._take()
+        while self.at > start and self.tokens[self.at - 1].text.lower() in _LINKS:
+            self.at -= 1  # 150 mmol in 24 h
         if start == self.at:
             return ""
         taken = self.tokens[start : self.at]
         return "".join(("" if n and taken[n - 1].end == t.start else " ") + t.text for n, t in enumerate(taken)).strip()
+
+    def _compound_at(self, bracket: int) -> int:
+        """Behind the units in brackets there, as in `J/(g*K)`; 0 where no such are."""
+        inside = bracket + 1
+        while inside < self.end and self.tokens[inside].kind == "word" and known(self.tokens[inside].text):
+            inside += 1
+            if inside < self.end and self.tokens[inside].text == ")":
+                return inside + 1
+            if inside < self.end and self.tokens[inside].text == "*":
+                inside += 1
+        return 0
 
     def _power_of_unit(self) -> None:
         bracketed = self._is("(")
@@ -258,7 +304,7 @@ def known(unit: str) -> str:
     """The unit in pint's spelling, empty where it is none or more than one."""
     if not re.search(r"[A-Za-z°]", unit):
         return ""
-    found, rest = leading_unit(unit)
+    found, rest = leading_unit(re.sub(r"/\(([^()]*)\)", lambda m: "/" + m.group(1).replace("*", "/"), unit))
     return found if not re.search(r"\w", rest) else ""
 
 

@@ -53,10 +53,8 @@ _COUNTS = {
     "4": 4,
     "5": 5,
 }
-_SHARE = re.compile(
-    rf"\b(?:({'|'.join(_COUNTS)})[\s-])?({'|'.join(_SHARES)})s?\s+(?:of\s+)?(?:the\s+|a\s+)?(?=\d|\()", re.I
-)
-_BEFORE = r"(?=\s*[-+]?\s*[\d(.√])"  # an operand comes
+_SHARE = re.compile(rf"\b(?:({'|'.join(_COUNTS)})[\s-])?({'|'.join(_SHARES)})s?\s+of\s+(?:the\s+|a\s+)?(?=\d|\()", re.I)
+_BEFORE = r"(?=\s*-?\$?[\d(.√])"  # an operand comes
 _WORDS = [
     (rf"\b(?:the\s+)?sum\s+of\s+{_Q}\s+and\s+{_Q}", r"(\1 + \2)"),
     (rf"\b(?:the\s+)?product\s+of\s+{_Q}\s+and\s+{_Q}", r"(\1 * \2)"),
@@ -74,11 +72,12 @@ _WORDS = [
     (rf"\bplus{_BEFORE}", " + "), (rf"\bminus{_BEFORE}", " - "), (r"(?<=\d)\s+squared\b", "^2"), (r"(?<=\d)\s+cubed\b", "^3"),
     (rf"\b(?:raised\s+)?to\s+the\s+power\s+(?:of\s+)?{_BEFORE}", " ^ "),
     (r"\b(?:the\s+)?square\s+root\s+of\s+([\d.,]+)", r"sqrt(\1)"), (r"√\s*([\d.]+)", r"sqrt(\1)"), (r"√\s*(?=\()", "sqrt"),
-    (r"(?<=\d)[xX](?=\d)|(?<=[\w)%])\s+[xX]\s+(?=[\d(.])|(?<=\))\s*[xX]\s*(?=[\d(])", " * "),
+    (r"(?<=\d)[xX](?=\d)|(?<=[\w)%])[ ]+[xX][ ]+(?=[$]?[\d(.])|(?<=\))[ ]*[xX][ ]*(?=[\d(])", " * "),
+    (r"\b(\d+)\s+and\s+(?:a\s+)?(\(?\d/\d\)?)(?![\d/])(?!\s*\*)", r"(\1+\2)"),
 ]  # fmt: skip
 _ABOUT = r"(?:about|approximately|roughly|around|nearly|almost|some|close\s+to|approx\.?|circa)"
 _EQUAL = (
-    r"(?:is|are|equals?|gives?|giving|makes?|making|leaves?|leaving|yields?|yielding|totals?|becomes?|comes?\s+(?:out\s+)?(?:to|at)|"
+    r"(?:is|are|equals?|gives?|giving|makes?|making|leaves?|leaving|yields?|yielding|totals|becomes?|comes?\s+(?:out\s+)?(?:to|at)|"
     r"amounts?\s+to|adds?\s+up\s+to|results?\s+in|works?\s+out\s+(?:at|to|as)|evaluates?\s+to|is\s+equal\s+to|are\s+equal\s+to|equal\s+to)"
 )
 _RELATION = re.compile(
