@@ -115,11 +115,11 @@ class Ask:
             note(text)
         return data
 
-    def judged(self, *verdicts: Verdict, mistake: Mistake | None = None) -> None:
-        """What was found of the last attempt; the last verdict is the last word on it."""
-        last = self.attempts[-1]
-        found = {"verdicts": [*last.verdicts, *verdicts], "mistake": mistake or last.mistake}
-        self.attempts[-1] = last.model_copy(update=found)
+    def judged(self, *verdicts: Verdict, mistake: Mistake | None = None, at: int = -1) -> None:
+        """What was found of an attempt, the last one unless `at` says which; the last verdict is the last word on it."""
+        attempt = self.attempts[at]
+        found = {"verdicts": [*attempt.verdicts, *verdicts], "mistake": mistake or attempt.mistake}
+        self.attempts[at] = attempt.model_copy(update=found)
 
     @contextmanager
     def _attempting(self, prompt: Prompt) -> Iterator[Callable[[str], None]]:

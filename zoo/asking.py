@@ -173,6 +173,9 @@ class _Desk:
         if isinstance(row, Example):
             credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
             row = row.model_copy(update={"teacher": credit})
+        else:
+            mistakes = (a.mistake for a in reversed(ask.attempts) if a.mistake)
+            row = row.model_copy(update={"mistake": row.mistake or next(mistakes, None)})
         if second or not again:  # an item's second turn has the answers of its first again, from the cache
             self.answers.update(ask.answers)
         return Outcome(row, ask.spent, ask.short, again)

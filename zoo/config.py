@@ -181,9 +181,10 @@ class AnnotateSettings(Strict):
     `max_calls`, `max_tokens` (in and out together) and `max_cost` (USD) are budgets, of which the most that an item may
     need is set aside while it is under way: with a small one fewer are, and it takes longer, or more batches.
 
-    Of `long_share` of the items the reasoning is asked for at length: longer than a small student can follow, it hurts.
-    `multi_passage` is the share of passages that are shown with others near in meaning, for questions that need more than
-    one."""
+    A question with a known answer is solved `attempts` times at the most; after that the error is looked for and it is
+    solved anew (`reflect`), then with the answer as a hint (`hint`). Of `long_share` of the items the reasoning is asked for
+    at length: longer than a small student can follow, it hurts. `multi_passage` is the share of passages that are shown
+    with others near in meaning, for questions that need more than one."""
 
     passages: int | None = Field(None, ge=0)
     questions: int | None = Field(None, ge=0)
@@ -197,7 +198,9 @@ class AnnotateSettings(Strict):
     # What answers for a local teacher that is no GGUF file; it enters the fingerprint with the teacher it is of.
     local_engine: Literal["transformers", "llama"] = place("transformers")
     temperature: float = Field(0.7, ge=0)
-    attempts: int = Field(3, ge=1)
+    attempts: int = Field(1, ge=1)
+    reflect: bool = True
+    hint: bool = True
     long_share: float = Field(0.2, ge=0, le=1)
     duplicate: float = Field(0.9, gt=0, le=1)
     multi_passage: float = Field(0.15, ge=0, le=1)

@@ -49,11 +49,14 @@ class Ledger:
         """A row that annotator `of` made; what was extracted goes on to lines of its own. A row without an attempt was
         rejected at its first stage; one whose last attempt was right and that is not kept was rejected there too."""
         lines = self._lines[of]
+        # A stage that an item passes without an attempt takes nothing away from it, and makes nothing right.
+        so_far = True
         last = max((n for n, name in enumerate(lines) if any(a.stage == name for a in row.attempts)), default=0)
         for n, line in enumerate(list(lines.values())[: last + 1]):
             line.came += 1
             here = [a for a in row.attempts if a.stage == line.stage]
-            line.right += any(a.right for a in here) if here else n < last
+            line.right += any(a.right for a in here) if here else n < last and so_far
+            so_far = any(a.right for a in here) if here else so_far
             line.went_on += n < last
         if isinstance(row, Example):
             line.kept += 1

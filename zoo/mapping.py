@@ -16,6 +16,7 @@ from zoo.config import Fields, SourceConfig
 from zoo.errors import RequestError
 from zoo.prompting import YES_NO_MAYBE
 from zoo.tables import RowDict
+from zoo.verifiers.choice import option_of
 
 HEAD = 50  # rows looked at to learn a file's columns
 Part = Literal["train", "test"]
@@ -122,6 +123,8 @@ class ToQuestion:
             number = _number(row.get(self.fields.gold_number))
             at = -1 if number is None else number - self.first
             gold = choices[at] if 0 <= at < len(choices) else ""
+        elif kind == "choice" and gold not in choices and (option := option_of(gold, choices)) is not None:
+            gold = choices[option]  # a file may name the right choice by its letter
         if reason := fault(kind, text["question"], gold, choices):
             return None, reason
         own = text["id"] or str(n)

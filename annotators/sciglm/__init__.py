@@ -1,92 +1,71 @@
 """Reasoning for questions whose answer is known: the teacher solves, and a solution is kept when its answer is the
-gold one.
+gold one and what leads there holds.
 
-The first stage of SciInstruct (SciGLM, arXiv 2401.07950), with the domain's verifier in the place of a model as the
-judge.
+The stages of SciInstruct (SciGLM, arXiv 2401.07950): solve; where that went wrong, reflect on the error without knowing
+the answer and solve again; where that did too, solve with the answer as a hint. Each solution is judged by the domain's
+verifier, and by a model only where that abstains; its arithmetic is replayed, and it may not betray how it came about.
 """
 
 from __future__ import annotations
 
-import re
-
-from zoo.annotating import Ask, Failed, Material, Prompt, Usual, prompted
+from zoo.annotating import Ask, Material, Prompt, Usual, length_for, prompted
 from zoo.api import Example, Question, Rejected
 from zoo.config import AnnotateSettings
+from zoo.judging import CALLS, SCHEMA, judgement
 from zoo.library import Domain
-from zoo.prompting import split_response
 
-_ANSWER = re.compile(r"^\W*(?:the\s+)?(?:final\s+)?answer\s*(?:is)?\s*:?\**\s*:?\s*(?P<answer>\S.*)$", re.I | re.M)
-FEWEST_STEPS = 6  # words of reasoning
+from .course import BARE_LETTER, Course, spelled_out
 
 
 class SciGLM:
     name = "sciglm"
-    version = "2"
-    stages = ("solve",)
+    version = "3"
+    stages = ("solve", "reflect", "hint")
 
     def calls(self, item: Material | Question, settings: AnnotateSettings) -> int:
-        return settings.attempts
+        """Every solution may need a judge."""
+        return (settings.attempts + settings.reflect + settings.hint) * (1 + CALLS)
 
     def usual(self, item: Material | Question, domain: Domain, settings: AnnotateSettings) -> list[Usual]:
-        """One solution, with a seed's reasoning before the gold answer."""
+        """One solution, with a seed's reasoning before the gold answer; and the judge of a prose answer, on which the
+        verifier abstains as a rule."""
         assert isinstance(item, Question)
         seeds = [s for s in domain.seeds if s.kind == item.kind and s.reasoning] or [
             s for s in domain.seeds if s.reasoning
         ]
         steps = seeds[len(item.question) % len(seeds)].reasoning if seeds else item.question
-        return [Usual(self._prompt(item, domain), f"{steps}\nAnswer: {item.gold}")]
+        usual = [Usual(self._prompt(item, domain, settings, "solve"), f"{steps}\nAnswer: {item.gold}")]
+        if item.kind == "explanation":
+            found = '{"why": "Both name the same cause in other words.", "verdict": "same"}'
+            usual.append(Usual(judgement(item, item.gold, domain), found, SCHEMA))
+        return usual
 
-    def _prompt(self, item: Question, domain: Domain) -> Prompt:
+    def _prompt(self, item: Question, domain: Domain, settings: AnnotateSettings, stage: str, **more: str) -> Prompt:
         return prompted(
-            domain,
-            self.name,
-            "solve",
-            "solve",
-            question=item.question,
-            context=item.context,
-            choices=item.choices,
-            kind=item.kind,
-        )
+            domain, self.name, stage, stage, question=item.question, context=item.context, choices=item.choices,
+            kind=item.kind, length=length_for(item.id, settings), **more,
+        )  # fmt: skip
 
     async def annotate(
         self, item: Material | Question, ask: Ask, domain: Domain, settings: AnnotateSettings
     ) -> Example | Rejected:
-        """An example whose reasoning ends on the gold answer, from the first of `settings.attempts` samples that
-        does. The row keeps the gold's own words as its answer; a rejected one tells how its last sample failed."""
+        """An example whose reasoning ends on the gold answer, from the first stage that has one. The row keeps the
+        gold's own words as its answer; a rejected one tells how its last solution failed."""
         if not isinstance(item, Question):
             raise TypeError("sciglm solves questions, not passages")
-        prompt = self._prompt(item, domain)
-        verifier = domain.verifiers[item.kind]
-        reason, detail = "", {}
+        item = spelled_out(item)
+        course = Course(self.name, item, ask, domain)
+        solve = self._prompt(item, domain, settings, "solve")
         for sample in range(settings.attempts):
-            try:
-                text = await ask.text(prompt, sample=sample)
-                reasoning, answer = parse(text)
-            except Failed as e:
-                reason, detail = e.reason, {"text": e.text}
-                continue
-            verdict = verifier(item, answer)
-            ask.judged(verdict)
-            if verdict.verdict == "right":
-                return Example(
-                    id=f"{self.name}-{item.id}", kind=item.kind, question=item.question, context=item.context,
-                    choices=item.choices, reasoning=reasoning, answer=item.gold, origin="questions", source=item.source,
-                    licence=item.licence, verdicts=[verdict],
-                )  # fmt: skip
-            reason, detail = "disagrees_with_gold", {"text": text, "gold": item.gold, "verdict": verdict.reason}
-        return Rejected(reason=reason, id=item.id, detail=detail)
-
-
-def parse(text: str) -> tuple[str, str]:
-    """(reasoning, answer) of a solution. Raises Failed where it has no answer line, or no steps before it."""
-    thought, said = split_response(text)
-    lines = list(_ANSWER.finditer(said))
-    if not lines:
-        raise Failed("no_answer_line", text)
-    steps = said[: lines[-1].start()].strip() or thought
-    if len(steps.split()) < FEWEST_STEPS:
-        raise Failed("no_reasoning", text)
-    return steps, lines[-1].group("answer").strip(" *")
+            if row := await course.attempt(solve, sample=sample):
+                return row
+        if settings.reflect and course.said:
+            if row := await course.attempt(self._prompt(item, domain, settings, "reflect", solution=course.said)):
+                return row
+        if settings.hint and not BARE_LETTER.fullmatch(item.gold):
+            if row := await course.attempt(self._prompt(item, domain, settings, "hint", gold=item.gold)):
+                return row
+        return course.rejected()
 
 
 ANNOTATOR = SciGLM()
