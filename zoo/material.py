@@ -142,14 +142,6 @@ def identity_of_questions(run: Run) -> dict[str, Any]:
     return out
 
 
-def identity_of_suites(run: Run) -> dict[str, Any]:
-    """What decides the questions that must not be trained on: the suites and the files their items come from."""
-    from zoo.evaluation.suites import load_suite, packaged_suites, suite_ids
-
-    ids = sorted({*suite_ids(run), *packaged_suites(run.domain)})
-    return {suite_id: load_suite(run.domain, suite_id).data_identity(run) for suite_id in ids}
-
-
 def sampled(questions: list[Question], most: int | None, seed: int, source_id: str) -> list[Question]:
     """At most `most` of a source's questions, by chance but always the same, in the source's order."""
     if most is None or len(questions) <= most:

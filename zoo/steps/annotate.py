@@ -23,6 +23,7 @@ from zoo.asking import Asked, Item, Work, ask_all, usd
 from zoo.config import AnnotateSettings
 from zoo.console import money, say
 from zoo.curating import curate
+from zoo.curating.exams import decisive
 from zoo.errors import RequestError, ZooError
 from zoo.estimate import Sample, compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
@@ -34,7 +35,7 @@ from zoo.run import Job, Run, Step
 from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher, teacher_name
 from zoo.teachers.prices import FREE, Price, price_of, require_price
 
-VERSION = 6
+VERSION = 7
 
 
 def check(run: Run) -> None:
@@ -90,7 +91,7 @@ def identity(run: Run) -> dict[str, Any]:
         "verifiers": [digest_files(own, own.glob("*.py")), run.domain.code_digest, run.domain.config.verifiers],
         "seeds": run.domain.digest_of("seeds.jsonl"),
         "sources": material.identity_of_questions(run),
-        "suites": material.identity_of_suites(run),
+        "suites": {s.id: s.data_identity(run) for s in decisive(run)},
         "embedder": run.embedder.digest,
     }
 
