@@ -142,6 +142,13 @@ def identity_of_questions(run: Run) -> dict[str, Any]:
     return out
 
 
+def identity_of_suites(run: Run) -> dict[str, Any]:
+    """What decides the questions that must not be trained on: the suites and the files their items come from."""
+    from zoo.curating.exams import decisive
+
+    return {suite.id: suite.data_identity(run) for suite in decisive(run)}
+
+
 def sampled(questions: list[Question], most: int | None, seed: int, source_id: str) -> list[Question]:
     """At most `most` of a source's questions, by chance but always the same, in the source's order."""
     if most is None or len(questions) <= most:

@@ -68,13 +68,13 @@ def main() -> None:
             "verbatim": verbatim, "every 12th word gone": edited(verbatim, 12), "every 5th word gone": edited(verbatim, 5),
             "reworded": reworded,
         }  # fmt: skip
-        fine = all([said(name, found(job, rows), len(rows)) >= LEAST_FOUND for name, rows in sets.items()])
+        true = [said(name, found(job, rows), len(rows)) for name, rows in sets.items()]
         false = [said(f"clean, {n}", found(job, rows), len(rows)) for n, rows in clean_rows(job, args.clean).items()]
         one, two = halves(items)
         crossed = {**found(job, as_rows(one), two), **found(job, as_rows(two), one)}
         false.append(said("clean, each series of the exam beside the other", crossed, len(items)))
         thresholds(job, items, reworded, list(job.domain.seeds))
-    sys.exit(0 if fine and max(false) <= MOST_FALSE else 1)
+    sys.exit(0 if min(true) >= LEAST_FOUND and max(false) <= MOST_FALSE else 1)
 
 
 if __name__ == "__main__":

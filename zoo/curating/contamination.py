@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.api import Example, Passage, Rejected
 from zoo.console import progress
-from zoo.curating import Pool, Sieved
+from zoo.curating import Pool, Sieved, likeness
 from zoo.curating.exams import Item, exams_of
-from zoo.curating.likeness import (
-    HALF_THE_OPTIONS,
-    NEAR,
-    Put,
-    asks_the_same,
-    comparable,
-    content,
-    options_shared,
-    same_answer,
-)  # fmt: skip
+from zoo.curating.likeness import HALF_THE_OPTIONS, Put, asks_the_same, comparable, content, options_shared, same_answer
 from zoo.curating.ngrams import Grams, Shared, words
 from zoo.run import Job, Run
 
@@ -131,7 +122,7 @@ def _neighbours(
     for start in range(0, len(rows), _BLOCK):
         scores, found = index.search(vectors[start : start + _BLOCK], min(_NEIGHBOURS, len(items)))
         for n, line, near in zip(rows[start : start + _BLOCK], scores.tolist(), found.tolist(), strict=True):
-            yield from ((n, i, score) for i, score in zip(near, line, strict=True) if score >= NEAR)
+            yield from ((n, i, score) for i, score in zip(near, line, strict=True) if score >= likeness.NEAR)
 
 
 def _answers(job: Job, pool: Pool, pairs: Sequence[tuple[Put, Put]]) -> list[float]:
@@ -156,11 +147,17 @@ def rejection(reason: str, row: Example | Passage, item: Item, **more: Any) -> R
     return Rejected(reason=reason, id=row.id, detail={"suite": item.suite, "item": item.id, **more})
 
 
-def passages_with_exam_items(run: Run, passages: Iterable[Passage]) -> Iterator[Passage | Rejected]:
-    """The passages, those that hold the question of an exam item word for word as rejections: reading them would be
-    reading the exam. A text that many questions of a suite are about may be read."""
+def without_exam_items(run: Run, passages: Iterable[Passage]) -> tuple[list[Passage], list[Rejected]]:
+    """The passages, without those that hold the question of an exam item word for word: reading them would be reading the
+    exam. A text that several questions of a suite are about may be read."""
     items = [i for i in exams_of(run).items if i.asks]
     grams = Grams((i.text for i in items), LONG)
+    kept: list[Passage] = []
+    rejected: list[Rejected] = []
     for passage in passages:
         shared = next((s for s in grams.shared([passage.text]) if s.share >= QUOTED), None)
-        yield rejection("contaminated_13gram", passage, items[shared.item], words=shared.words) if shared else passage
+        if shared is None:
+            kept.append(passage)
+        else:
+            rejected.append(rejection("contaminated_13gram", passage, items[shared.item], words=shared.words))
+    return kept, rejected

@@ -23,7 +23,6 @@ from zoo.asking import Asked, Item, Work, ask_all, usd
 from zoo.config import AnnotateSettings
 from zoo.console import money, say
 from zoo.curating import curate
-from zoo.curating.exams import decisive
 from zoo.errors import RequestError, ZooError
 from zoo.estimate import Sample, compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
@@ -91,7 +90,7 @@ def identity(run: Run) -> dict[str, Any]:
         "verifiers": [digest_files(own, own.glob("*.py")), run.domain.code_digest, run.domain.config.verifiers],
         "seeds": run.domain.digest_of("seeds.jsonl"),
         "sources": material.identity_of_questions(run),
-        "suites": {s.id: s.data_identity(run) for s in decisive(run)},
+        "suites": material.identity_of_suites(run),
         "embedder": run.embedder.digest,
     }
 
