@@ -144,12 +144,25 @@ class IngestSettings(Strict):
         return str(path.resolve()) if path.exists() else value
 
 
+class DifficultySettings(Strict):
+    """The student, which is the base, answers each question `samples` times, the first time as it thinks best, then drawn at
+    `temperature`; of the rows that it always gets right only `easy_share`, drawn by their ids, are kept. No samples: it is
+    not asked."""
+
+    samples: int = Field(0, ge=0)
+    easy_share: float = Field(0.0, ge=0, le=1)
+    temperature: float = Field(0.8, gt=0)
+
+
 class AnnotateSettings(Strict):
     """`concurrency` is how many items are under way at a time. With `batch` the teacher's batch endpoint answers, for less
     money and within a day a round, and `batch_rows` is how many are under way, and the most requests in a batch.
 
     `max_calls`, `max_tokens` (in and out together) and `max_cost` (USD) are budgets, of which the most that an item may
-    need is set aside while it is under way: with a small one fewer are, and it takes longer, or more batches."""
+    need is set aside while it is under way: with a small one fewer are, and it takes longer, or more batches.
+
+    Of the rows with reasoning no more than `long_share` may have one of more than `long_tokens` tokens of the base: longer
+    than a small student can follow, it hurts."""
 
     passages: int | None = Field(None, ge=0)
     questions: int | None = Field(None, ge=0)
@@ -163,6 +176,9 @@ class AnnotateSettings(Strict):
     local_engine: Literal["transformers", "llama"] = place("transformers")
     temperature: float = Field(0.7, ge=0)
     attempts: int = Field(3, ge=1)
+    long_share: float = Field(0.2, ge=0, le=1)
+    long_tokens: int = Field(160, ge=1)
+    difficulty: DifficultySettings = DifficultySettings()
     duplicate: float = Field(0.9, gt=0, le=1)
     seeds: bool = True
     concurrency: int = runtime(256, ge=1)  # at the most: the server's pace decides
@@ -217,8 +233,13 @@ class PretrainSettings(TrainingSettings):
 
 class FinetuneSettings(TrainingSettings):
     """`origins` and `examples` say which of annotate's examples may train: those of these origins, and at most so many, drawn
-    by their ids. So what two kinds of examples do is compared at equal size."""
+    by their ids. So what two kinds of examples do is compared at equal size.
 
+    From `basic_to_complex` easier rows come first in every epoch. Of several `rounds`, each with an equal part of the tokens, the
+    first holds the basic rows alone, the second the intermediate ones too, and the last ones all, each in random order."""
+
+    order: Literal["mixed", "basic_to_complex"] = "mixed"
+    rounds: int = Field(1, ge=1)
     origins: list[Origin] = ["person", "document", "questions"]
     examples: int | None = Field(None, ge=1)
     rank: int = Field(16, ge=1)
@@ -235,6 +256,14 @@ class FinetuneSettings(TrainingSettings):
     options_share: float = Field(0.5, ge=0, le=1)
     choice_loss: float = Field(0.0, ge=0)
     choice_shuffles: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _rounds_have_an_order(self) -> Self:
+        if self.rounds > 1 and self.order == "mixed":
+            raise ValueError(
+                "rounds are by how hard rows are; set finetune.order=basic_to_complex, or finetune.rounds=1"
+            )
+        return self
 
 
 class EvaluateSettings(Strict):

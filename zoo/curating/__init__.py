@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 # In this order: what is cheap to say and must hold whatever else does comes first.
-SIEVES = ("contamination", "repeats")
+SIEVES = ("contamination", "repeats", "difficulty", "length")
 
 
 class Pool:

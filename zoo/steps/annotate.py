@@ -22,7 +22,7 @@ from zoo.artifact import Artifact, write_rows
 from zoo.asking import Asked, Item, Work, ask_all, usd
 from zoo.config import AnnotateSettings
 from zoo.console import money, say
-from zoo.curating import curate
+from zoo.curating import curate, difficulty
 from zoo.errors import RequestError, ZooError
 from zoo.estimate import Sample, compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
@@ -43,6 +43,7 @@ def check(run: Run) -> None:
     require_teacher(run)
     _price(run)
     annotators = _annotators(run)
+    difficulty.check(run)
     check_sources(run)
     for source_id in run.recipe.annotate.sources:
         if run.domain.source(source_id).kind != "questions":
@@ -92,6 +93,8 @@ def identity(run: Run) -> dict[str, Any]:
         "sources": material.identity_of_questions(run),
         "suites": material.identity_of_suites(run),
         "embedder": run.embedder.digest,
+        "base": run.base.digest,
+        **difficulty.identity(run),
     }
 
 
@@ -126,7 +129,11 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     # Of a corpus not read yet the passages known stand for all of them.
     items: list[Item] = [*questions, *islice(cycle(passages), count)]
     found = estimate(run, Sample(items, len(items)), annotators, tokens, _price(run))
-    return out | {k: found[k] for k in ("calls", "tokens", "cost", "seconds", "note")}
+    out |= {k: found[k] for k in ("calls", "tokens", "cost", "seconds", "note")}
+    student = difficulty.plan(run, out["seeds"] + len(questions) + count)
+    if student and out["seconds"] is not None:
+        out["seconds"] = round(out["seconds"] + student["student"]["seconds"], 1)
+    return out | student
 
 
 def run(job: Job) -> dict[str, Any]:
