@@ -10,6 +10,9 @@ import pytest
 os.environ.update(
     HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", TQDM_DISABLE="1"
 )
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many processes as cores: more threads than one each would wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL", "ZOO_DOMAINS", "ZOO_WORKSPACE"):
     os.environ.pop(name, None)
 

@@ -219,7 +219,13 @@ def test_a_token_budget_is_a_clean_stop(base: Weights, tmp_path: Path) -> None:
     without = made - len({r["example"] for r in rows})
     unseen = made - len(trained) - without
     assert 0 < len(trained) < made and unseen > 0
-    assert result["examples"] == {"train": len(trained), "validation": 0, "unseen": unseen, "no_row": without}
+    assert result["examples"] == {
+        "train": len(trained),
+        "validation": 0,
+        "unseen": unseen,
+        "no_row": without,
+        "not_chosen": 0,
+    }
 
 
 def test_too_few_validation_rows_train_too(base: Weights, tmp_path: Path) -> None:

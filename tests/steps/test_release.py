@@ -50,7 +50,7 @@ ANNOTATED: dict[str, Any] = {
 
 
 FINETUNED: dict[str, Any] = {
-    "rows": 6, "stopped": None, "examples": {"train": 4, "validation": 0, "unseen": 0, "no_row": 0},
+    "rows": 6, "stopped": None, "examples": {"train": 4, "validation": 0, "unseen": 0, "no_row": 0, "not_chosen": 0},
 }  # fmt: skip
 ROWS = [{"example": f"e{n}", "form": form, "split": "train"} for n in range(4) for form in ("direct-open-0",)]
 
@@ -253,7 +253,7 @@ def test_the_card_counts_the_examples_that_trained_and_says_what_became_of_the_o
     rows = [{"example": e, "form": "direct-closed-0", "split": s} for e, s in splits.items()]
     rows.append({"example": "e0", "form": "direct-open-0", "split": "validation"})
     monkeypatch.setattr(sys.modules[__name__], "ROWS", rows)
-    monkeypatch.setitem(FINETUNED, "examples", {"train": 1, "validation": 1, "unseen": 1, "no_row": 1})
+    monkeypatch.setitem(FINETUNED, "examples", {"train": 1, "validation": 1, "unseen": 1, "no_row": 1, "not_chosen": 0})
     monkeypatch.setitem(FINETUNED, "stopped", "max_tokens")
     card = card_of(case, [{**GOOD[0], "model": 0.6}, GOOD[1]])
     assert "It was trained on 1 examples: answering in a few words (1); 0 of them with the text" in card
