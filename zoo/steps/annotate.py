@@ -27,7 +27,7 @@ from zoo.errors import RequestError, ZooError
 from zoo.estimate import Sample, compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
 from zoo.extent import extent_of, tokens_of
-from zoo.ledger import Ledger
+from zoo.ledger import Ledger, table
 from zoo.library import digest_files
 from zoo.questions import check_sources, load_questions, telling_texts
 from zoo.run import Job, Run, Step
@@ -155,6 +155,7 @@ def run(job: Job) -> dict[str, Any]:
         count = len(asked) + (corpus.count(settings.passages) if "documents" in annotators else 0)
         before = estimate(job.run, Sample(items(), count), annotators, tokens_of(job.run), price)
         ledger = Ledger({a.name: a.stages for a in annotators.values()})
+        ledger.given(len(work.candidates), work.reasons)
         done = asyncio.run(ask_all(job, annotators, items(), count, keys, work, ledger, price))
         about = {
             "teacher": done.model, "passages": corpus.count(None), "asked_passages": max(0, done.ended.begun - len(asked)),
@@ -218,7 +219,11 @@ def _finish(
 def _say(result: dict[str, Any], price: Price | None) -> None:
     reasons, tokens = result["rejected"], result["tokens"]
     why = ": " + ", ".join(f"{reason} {n:,}" for reason, n in reasons.items()) if reasons else ""
+    for line in table(result["ledger"]):
+        say(f"  {line}")
     say(f"  {result['kept']:,} kept, {sum(reasons.values()):,} rejected{why}")
+    if absent := result["contamination"]["not_checked"]:
+        say(f"  not held against {', '.join(absent)}: their items are not on this disk")
     if result["calls"]:
         took = f"{result['calls']:,} calls ({result['cached']:,} from the cache)"
         took += f", {tokens['in']:,} tokens in and {tokens['out']:,} out"
