@@ -144,7 +144,10 @@ def put_of_item(item: Item) -> Put:
 
 
 def rejection(reason: str, row: Example | Passage, item: Item, **more: Any) -> Rejected:
-    return Rejected(reason=reason, id=row.id, detail={"suite": item.suite, "item": item.id, **more})
+    """With the item, and what of it the row has."""
+    attempts = row.attempts if isinstance(row, Example) else []
+    detail = {"suite": item.suite, "item": item.id, **more}
+    return Rejected(reason=reason, id=row.id, attempts=attempts, detail=detail)
 
 
 def without_exam_items(run: Run, passages: Iterable[Passage]) -> tuple[list[Passage], list[Rejected]]:

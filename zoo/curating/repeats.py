@@ -19,5 +19,7 @@ def sieve(job: Job, pool: Pool) -> Sieved:
         if same is not None:
             row = pool.row(candidate)
             detail = {"question": row.question, "of": pool.candidates[same].key}
-            rejected[candidate.number] = Rejected(reason="duplicates_kept", id=row.id, detail=detail)
+            rejected[candidate.number] = Rejected(
+                reason="duplicates_kept", id=row.id, attempts=row.attempts, detail=detail
+            )
     return Sieved(rejected)
