@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.api import Attempt, Example, Judgement, Rejected, Verdict
-from zoo.ledger import Ledger
+from zoo.ledger import Ledger, table
 
 STAGES = ("pick", "write", "solve")
 
@@ -50,3 +50,17 @@ def test_every_count_adds_up() -> None:
     for before, after in ((pick, write), (write, solve)):
         assert before["went_on"] == after["in"]
     assert ledger.mistakes == {"calculation": 1}
+
+
+def test_it_is_printed_with_what_was_given_and_without_stages_that_had_no_row() -> None:
+    ledger = Ledger({"qa": ("solve",), "idle": ("solve",)})
+    ledger.given(1200, {"quote_not_in_document": 3})
+    ledger.add("qa", kept(solve="right"))
+    ledger.add("qa", rejected("malformed", solve="wrong"))
+    ledger.sieve("repeats", 1201, ["same"])
+    assert list(table(ledger.data())) == [
+        "stage              in  right   kept  went on  rejected",
+        "given, checked  1,203  1,200  1,200        0  3: quote_not_in_document 3",
+        "qa, solve           2      1      1        0  1: malformed 1",
+        "sieve, repeats  1,201  1,200  1,200        0  1: same 1",
+    ]

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from zoo.api import Question
 from zoo.artifact import Workspace
 from zoo.config import Fields, Options, SourceConfig
+from zoo.curating.exams import exams_of
 from zoo.errors import RequestError, ZooError
 from zoo.evaluation.suites import load_suite
 from zoo.library import load_domain, load_recipe
 from zoo.mapping import questions_of
-from zoo.questions import check_sources, load_questions, suite_questions
+from zoo.questions import check_sources, load_questions, telling_texts
 from zoo.run import Run
 from zoo.tables import read_table
 
@@ -227,12 +229,24 @@ def test_the_hub_offline_is_one_sentence(tmp_path: Path) -> None:
         load_questions(a_run(tmp_path, offline=True), "meqsum")
 
 
-def test_suite_questions_cover_exams_and_named_suites(tmp_path: Path) -> None:
+def test_what_must_not_train_covers_exams_and_named_suites(tmp_path: Path) -> None:
     rows = [{**ROWS["mts_dialog"][0], "ID": str(n), "dialogue": f"Doctor: {n}?"} for n in range(3)]
     data = written(tmp_path / "test.jsonl", rows)
-    texts = suite_questions(a_run(tmp_path, suite_data={"mts_dialog": data}))
+    exams = exams_of(a_run(tmp_path, suite_data={"mts_dialog": data}))
+    texts = [i.text for i in exams.items]
     exam = read_table(load_domain("medical").folder / "exam.jsonl")
     assert {e["question"] for e in exam} <= set(texts)
     # One instruction for all: its items are told apart by their dialogues, and by them alone.
-    assert texts[-3:] == ["Doctor: 0?", "Doctor: 1?", "Doctor: 2?"]
+    assert [i.text for i in exams.items if i.suite == "mts_dialog"] == ["Doctor: 0?", "Doctor: 1?", "Doctor: 2?"]
     assert len(texts) == len(set(texts))
+    assert {"healthcare_exam", "general", "mts_dialog"} <= set(exams.checked) and "medqa" in exams.unchecked
+    assert {*exams.checked, *exams.unchecked} <= {*load_domain("medical").suite_ids}
+
+
+def test_one_question_of_many_options_is_told_apart_by_them(tmp_path: Path) -> None:
+    def question(n: int, **changed: Any) -> Question:
+        given = {"question": "Which is true?", "choices": [f"it is {n}", "it is not"], "gold": f"it is {n}", **changed}
+        return Question(id=str(n), kind="choice", source="s", licence="MIT", **given)
+
+    found = telling_texts([question(1), question(2), question(3, context="A dialogue."), question(4, question="Why?")])
+    assert found == ["it is 1; it is not", "it is 2; it is not", "A dialogue.", "Why?"]

@@ -14,11 +14,12 @@ from tests.steps.annotate_job import DOMAIN as PHARMACY
 from tests.steps.annotate_job import SUITE, job, make
 from tests.test_questions import PUBMEDQA, a_run, written
 from zoo.config import AnnotateSettings
+from zoo.curating.exams import exams_of
 from zoo.errors import RequestError
 from zoo.evaluation.suites import load_suite
 from zoo.library import load_domain
 from zoo.material import identity_of_questions
-from zoo.questions import check_sources, load_questions, suite_questions
+from zoo.questions import check_sources, load_questions
 from zoo.run import Run
 from zoo.tables import read_table
 
@@ -116,4 +117,4 @@ def test_suites_of_two_splits_of_one_dataset_are_both_kept_from_training(
         (run.domain.folder / "suites" / f"{split}.yaml").write_text(yaml.safe_dump(suite))
     run = job(tmp_path, None, AnnotateSettings(), suites=("validation", "test"))
     monkeypatch.setattr("zoo.questions.hub_rows", rows)
-    assert {"How much of validation?", "How much of test?"} <= set(suite_questions(run))
+    assert {"How much of validation?", "How much of test?"} <= {i.text for i in exams_of(run).items}

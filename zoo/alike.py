@@ -3,62 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    # Texts to unit vectors, (texts, size).
-    Embed = Callable[[list[str]], NDArray[np.float32]]
-
-_BLOCK = 1024
+_BLOCK = 256
 
 
 def normal(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
 
 
-def duplicates(
-    texts: Sequence[str], against: Sequence[str], threshold: float, embed: Embed
-) -> list[tuple[str, str] | None]:
-    """For each text None, or what it duplicates: ("suite", that text) or ("kept", that text), where the kept are the
-    earlier texts that duplicate nothing. Two texts are the same from a cosine of `threshold` on."""
-    import numpy as np
+def repeated(texts: Sequence[str], vectors: NDArray[np.float32], threshold: float) -> list[int | None]:
+    """For each text None, or the place of the earlier one that it repeats and that repeats none itself: equal but for
+    case, spaces and punctuation, or else the nearest by embedding, from a cosine of `threshold` on. `vectors`: (texts,
+    size), of length 1."""
+    import faiss
 
-    if not texts:
-        return []
-    exact: dict[str, tuple[str, str]] = {normal(t): ("suite", t) for t in reversed(against)}
-    vectors = embed([*against, *texts])
-    known = np.empty_like(vectors)
-    known[: len(against)] = vectors[: len(against)]
-    names = [("suite", t) for t in against]
-    found: list[tuple[str, str] | None] = []
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    exact: dict[str, int] = {}
+    kept: list[int] = []
+    found: list[int | None] = []
     for start in range(0, len(texts), _BLOCK):
-        block = vectors[len(against) + start : len(against) + start + _BLOCK]
-        before = len(names)
-        nearest = _nearest(block, known[:before])
-        for n, vector in enumerate(block):
-            text = texts[start + n]
-            same = exact.get(normal(text))
-            if same is None and nearest[n][1] >= threshold:
-                same = names[nearest[n][0]]
-            if same is None and len(names) > before:
-                close = known[before : len(names)] @ vector
-                if close.max() >= threshold:
-                    same = names[before + int(close.argmax())]
+        block = vectors[start : start + _BLOCK]
+        scores, places = index.search(block, 1)  # -1 as long as the index is empty
+        among = block @ block.T  # its own rows are not in the index yet
+        fresh: list[int] = []
+        for n in range(len(block)):
+            text = normal(texts[start + n])
+            same = exact.get(text)
+            if same is None and places[n, 0] >= 0 and scores[n, 0] >= threshold:
+                same = kept[places[n, 0]]
+            if same is None and fresh and among[n, fresh].max() >= threshold:
+                same = start + fresh[int(among[n, fresh].argmax())]
             if same is None:
-                exact[normal(text)] = ("kept", text)
-                known[len(names)] = vector
-                names.append(("kept", text))
+                exact[text] = start + n
+                fresh.append(n)
             found.append(same)
+        index.add(block[fresh])
+        kept += [start + n for n in fresh]
     return found
-
-
-def _nearest(block: NDArray[np.float32], known: NDArray[np.float32]) -> list[tuple[int, float]]:
-    if not len(known):
-        return [(0, -1.0)] * len(block)
-    close = block @ known.T
-    best = close.argmax(1)
-    return [(int(b), float(close[n, b])) for n, b in enumerate(best)]

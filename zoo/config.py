@@ -174,6 +174,16 @@ class GraphSettings(Strict):
         return self
 
 
+class DifficultySettings(Strict):
+    """The student, which is the base, answers each question `samples` times, the first time as it thinks best, then drawn at
+    `temperature`; of the rows that it always gets right only `easy_share`, drawn by their ids, are kept. No samples: it is
+    not asked."""
+
+    samples: int = Field(0, ge=0)
+    easy_share: float = Field(0.0, ge=0, le=1)
+    temperature: float = Field(0.8, gt=0)
+
+
 class AnnotateSettings(Strict):
     """`concurrency` is how many items are under way at a time. With `batch` the teacher's batch endpoint answers, for less
     money and within a day a round, and `batch_rows` is how many are under way, and the most requests in a batch.
@@ -182,9 +192,11 @@ class AnnotateSettings(Strict):
     need is set aside while it is under way: with a small one fewer are, and it takes longer, or more batches.
 
     A question with a known answer is solved `attempts` times at the most; after that the error is looked for and it is
-    solved anew (`reflect`), then with the answer as a hint (`hint`). Of `long_share` of the items the reasoning is asked for
-    at length: longer than a small student can follow, it hurts. `multi_passage` is the share of passages that are shown
-    with others near in meaning, for questions that need more than one."""
+    solved anew (`reflect`), then with the answer as a hint (`hint`). `multi_passage` is the share of passages that are shown
+    with others near in meaning, for questions that need more than one.
+
+    Of `long_share` of the items the reasoning is asked for at length, and of the rows with reasoning no more than that share
+    may have one of more than `long_tokens` tokens of the base: longer than a small student can follow, it hurts."""
 
     passages: int | None = Field(None, ge=0)
     questions: int | None = Field(None, ge=0)
@@ -202,6 +214,8 @@ class AnnotateSettings(Strict):
     reflect: bool = True
     hint: bool = True
     long_share: float = Field(0.2, ge=0, le=1)
+    long_tokens: int = Field(160, ge=1)
+    difficulty: DifficultySettings = DifficultySettings()
     duplicate: float = Field(0.9, gt=0, le=1)
     multi_passage: float = Field(0.15, ge=0, le=1)
     seeds: bool = True
@@ -257,8 +271,13 @@ class PretrainSettings(TrainingSettings):
 
 class FinetuneSettings(TrainingSettings):
     """`origins` and `examples` say which of annotate's examples may train: those of these origins, and at most so many, drawn
-    by their ids. So what two kinds of examples do is compared at equal size."""
+    by their ids. So what two kinds of examples do is compared at equal size.
 
+    From `basic_to_complex` easier rows come first in every epoch. Of several `rounds`, each with an equal part of the tokens, the
+    first holds the basic rows alone, the second the intermediate ones too, and the last ones all, each in random order."""
+
+    order: Literal["mixed", "basic_to_complex"] = "mixed"
+    rounds: int = Field(1, ge=1)
     origins: list[Origin] = ["person", "document", "questions"]
     examples: int | None = Field(None, ge=1)
     rank: int = Field(16, ge=1)
@@ -275,6 +294,14 @@ class FinetuneSettings(TrainingSettings):
     options_share: float = Field(0.5, ge=0, le=1)
     choice_loss: float = Field(0.0, ge=0)
     choice_shuffles: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _rounds_have_an_order(self) -> Self:
+        if self.rounds > 1 and self.order == "mixed":
+            raise ValueError(
+                "rounds are by how hard rows are; set finetune.order=basic_to_complex, or finetune.rounds=1"
+            )
+        return self
 
 
 class EvaluateSettings(Strict):

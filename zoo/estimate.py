@@ -17,6 +17,7 @@ from zoo.run import Run
 from zoo.teachers.budget import UNLIMITED, Limits, Spend
 from zoo.teachers.chosen import answer_tokens, chosen, teacher_name
 from zoo.teachers.prices import Price
+from zoo.weights import Weights
 
 SAMPLE = 200  # items
 FRAME_TOKENS = 10  # what a chat template puts around a message
@@ -173,7 +174,9 @@ def _time(run: Run, need: Need, past: Past) -> tuple[float | None, str]:
     if past.seconds is not None:
         return round(past.seconds * need.calls, 1), "the time as an earlier run with this teacher took"
     if chosen(run) is None:
-        seconds = LOCAL_START_S + LOCAL_CALL_S * _times_as_large(run) * need.calls if need.calls else 0.0
+        seconds = (
+            LOCAL_START_S + LOCAL_CALL_S * times_as_large(lambda: run.local_teacher) * need.calls if need.calls else 0.0
+        )
         return round(seconds, 1), "rough: as 135M parameters answer on 2 CPU cores, larger ones in proportion"
     many = min(run.recipe.annotate.concurrency, AT_A_TIME)
     seconds = (FIRST_TOKEN_S * need.calls + need.tokens_out / TOKENS_PER_SECOND) / many
@@ -184,10 +187,10 @@ def _time(run: Run, need: Need, past: Past) -> tuple[float | None, str]:
     return round(max(seconds, FIRST_TOKEN_S if need.calls else 0.0), 1), note
 
 
-def _times_as_large(run: Run) -> float:
-    """The local teacher's weights against those of 135M parameters; 1 where they are not on this disk yet."""
+def times_as_large(weights: Callable[[], Weights]) -> float:
+    """The weights against those of 135M parameters; 1 where they are not on this disk yet."""
     try:
-        place = run.local_teacher.folder
+        place = weights().folder
     except ZooError:
         return 1.0
     files = [place] if place.is_file() else list(place.glob("*.safetensors"))

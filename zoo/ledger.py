@@ -1,18 +1,20 @@
 """What went into each stage of annotating and what came out of it: every count adds up.
 
-Of a line, `came = kept + went_on + sum(rejected)`; the next line of the same annotator begins with what went on, and that of
-a sieve with all that was kept before it.
+Of a line, `came = kept + went_on + sum(rejected)`; the next line of the same annotator begins with what went on, the first sieve's
+with all that was kept before it, and each further one's with what the one before it kept.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.api import Example, Rejected
 from zoo.graph.triples import Extracted
+
+GIVEN = "given"  # rows that came with the domain or its sources, and need no teacher
 
 
 @dataclass
@@ -43,7 +45,13 @@ class Ledger:
         """`stages` by annotator, in order."""
         self._lines = {of: {name: Line(of, name) for name in names} for of, names in stages.items()}
         self.mistakes: Counter[str] = Counter()
+        self._before: list[Line] = []
         self._after: list[Line] = []
+
+    def given(self, kept: int, reasons: Mapping[str, int]) -> None:
+        """The rows that need no teacher, and why those that were rejected unasked were."""
+        rejected = Counter(reasons)
+        self._before.append(Line(GIVEN, "checked", kept + rejected.total(), kept, kept, 0, rejected))
 
     def add(self, of: str, row: Example | Rejected | Extracted) -> None:
         """A row that annotator `of` made; what was extracted goes on to lines of its own. A row without an attempt was
@@ -79,6 +87,24 @@ class Ledger:
         self._after.append(Line("sieve", name, came, came - rejected.total(), came - rejected.total(), 0, rejected))
 
     def data(self) -> list[dict[str, Any]]:
-        return [line.data() for lines in self._lines.values() for line in lines.values()] + [
-            line.data() for line in self._after
-        ]
+        annotators = [line for lines in self._lines.values() for line in lines.values()]
+        return [line.data() for line in (*self._before, *annotators, *self._after)]
+
+
+def table(lines: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The ledger for people, one line a stage that had rows, under a head."""
+    rows = [
+        (f"{line['of']}, {line['stage']}", *(f"{line[n]:,}" for n in ("in", "right", "kept", "went_on")), why(line))
+        for line in lines if line["in"]
+    ]  # fmt: skip
+    rows.insert(0, ("stage", "in", "right", "kept", "went on", "rejected"))
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *numbers, reasons in rows:
+        counts = "  ".join(n.rjust(w) for n, w in zip(numbers, wide[1:], strict=False))
+        yield f"{name.ljust(wide[0])}  {counts}  {reasons}".rstrip()
+
+
+def why(line: Mapping[str, Any]) -> str:
+    """For example: `3: no_quote 2, malformed 1`; a dash where nothing was rejected."""
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in line["rejected"].items())
+    return f"{sum(line['rejected'].values()):,}: {reasons}" if reasons else "-"

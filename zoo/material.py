@@ -129,6 +129,14 @@ def planned_questions(run: Run) -> list[Question] | None:
     return [q for q in chosen if q.kind in run.domain.verifiers]
 
 
+def planned_labelled(run: Run) -> int:
+    """How many questions go on as they are, of the sources whose rows lie on this disk."""
+    plain = [s for s in question_sources(run) if run.domain.source(s).reasoning == "none"]
+    most = run.recipe.annotate.questions
+    here = [s for s in plain if place_of(run, run.domain.source(s)) is not None]
+    return sum(len(sampled(load_questions(run, s)[0], most, run.recipe.seed, s)) for s in here)
+
+
 def identity_of_questions(run: Run) -> dict[str, Any]:
     """What decides the questions of a run: each source's file by content, or its place on the Hub; which of its rows
     only test; and how it is mapped."""
@@ -145,10 +153,9 @@ def identity_of_questions(run: Run) -> dict[str, Any]:
 
 def identity_of_suites(run: Run) -> dict[str, Any]:
     """What decides the questions that must not be trained on: the suites and the files their items come from."""
-    from zoo.evaluation.suites import load_suite, packaged_suites, suite_ids
+    from zoo.curating.exams import decisive
 
-    ids = sorted({*suite_ids(run), *packaged_suites(run.domain)})
-    return {suite_id: load_suite(run.domain, suite_id).data_identity(run) for suite_id in ids}
+    return {suite.id: suite.data_identity(run) for suite in decisive(run)}
 
 
 def sampled(questions: list[Question], most: int | None, seed: int, source_id: str) -> list[Question]:

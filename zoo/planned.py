@@ -61,6 +61,12 @@ def _annotate(e: Entry) -> Iterator[str]:
         yield f"at a price that no list has (prices.yaml in the workspace can name that of {teacher})"
     elif e["cost"]:
         yield f"about {money(e['cost'])}"
+    yield from _student(e)
+
+
+def _student(e: Entry) -> Iterator[str]:
+    if "student" in e:
+        yield f"at most {e['student']['calls']:,} calls of the base, to see what it knows already"
 
 
 def _tokens(e: Entry) -> Iterator[str]:

@@ -115,27 +115,11 @@ def check_table(source: SourceConfig, path: Path) -> None:
         ToQuestion(source, read_table(path), path.name)
 
 
-def suite_questions(run: Run) -> list[str]:
-    """The question texts of every suite this run evaluates and of all packaged exams, for decontamination.
-
-    Where items of a suite share one question (an instruction), the text is the item's own context.
-    """
-    from zoo.evaluation.suites import load_suite, packaged_suites, suite_ids
-
-    texts: list[str] = []
-    data: set[tuple[str, str | None]] = set()
-    for suite_id in dict.fromkeys([*suite_ids(run), *packaged_suites(run.domain)]):
-        suite = load_suite(run.domain, suite_id)
-        if (where := suite.data_key(run)) in data:
-            continue
-        data.add(where)
-        items = suite.questions(run)
-        texts += telling_texts(items)
-    return texts
-
-
 def telling_texts(questions: list[Question]) -> list[str]:
-    """The text that tells each question from the others of its set: itself, or its context where the set asks one thing
-    of many texts. The shared instruction stays out: embedded with it, all those texts would look alike."""
+    """The text that tells each question from the others of its set: itself, or where the set asks one thing of many
+    texts or of many options, its context or its options. The shared instruction stays out: embedded with it, all those
+    texts would look alike."""
     shared = Counter(q.question for q in questions)
-    return [q.context if shared[q.question] > 1 and q.context else q.question for q in questions]
+    return [
+        (q.context or "; ".join(q.choices) or q.question) if shared[q.question] > 1 else q.question for q in questions
+    ]

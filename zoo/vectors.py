@@ -18,7 +18,12 @@ _CHUNK = 1024
 
 
 def embedded(
-    texts: Iterable[str], count: int, load: Callable[[Callable[[int], None]], Embed], folder: Path, model: str
+    texts: Iterable[str],
+    count: int,
+    load: Callable[[Callable[[int], None]], Embed],
+    folder: Path,
+    model: str,
+    what: str = "passages",
 ) -> np.ndarray[Any, Any]:
     """(count, dim) float32 of length 1, a row a text. `load` gives the embedder, called only if a chunk is missing, with
     what the embedder tells of the texts that it has done."""
@@ -28,7 +33,7 @@ def embedded(
     found: list[np.ndarray[Any, Any]] = []
     embed: Embed | None = None
     remaining = iter(texts)
-    with progress("passages embedded", count) as bar:
+    with progress(f"{what} embedded", count) as bar:
         while chunk := list(islice(remaining, _CHUNK)):
             before = bar.done
             path = folder / f"{digest_text(chr(0).join([model, *chunk]))[:24]}.npy"
@@ -51,6 +56,6 @@ def _checked(vectors: np.ndarray[Any, Any], rows: int) -> np.ndarray[Any, Any]:
 
     if vectors.shape[0] != rows or not np.isfinite(vectors).all():
         raise ZooError(
-            "The embedder gave no finite vector for every passage; try another one with --set ingest.embedder=NAME."
+            "The embedder gave no finite vector for every text; try another one with --set ingest.embedder=NAME."
         )
     return vectors

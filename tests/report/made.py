@@ -10,6 +10,7 @@ from zoo.api import Citation, Example, Passage, Rejected, Teacher, Verdict
 from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.errors import ZooError
 from zoo.lastrun import Track
+from zoo.ledger import Ledger
 from zoo.library import load_recipe
 
 HOSTILE = (
@@ -102,13 +103,20 @@ class Made:
         detail = {
             "written": {"question": "<p>Q</p>", "quotes": ["more.", "Plain text of the second", "Not there at all"]}
         }
-        write_rows(self.folder("annotate") / "rejected.jsonl", [
+        rejected = [
             Rejected(reason=reason, id="sample/<u>a</u>.md#1", detail=detail) for reason, n in REASONS.items() for _ in range(n)
-        ])  # fmt: skip
+        ]  # fmt: skip
+        write_rows(self.folder("annotate") / "rejected.jsonl", rejected)
+        ledger = Ledger({"grounded_qa": ("write",)})
+        ledger.given(1, {})
+        for row in [*written, written[0], *rejected[:-1]]:
+            ledger.add("grounded_qa", row)
+        ledger.sieve("repeats", KEPT + 1, [rejected[-1].reason])
         self.leave("annotate", {
             "asked": 30, "kept": KEPT, "rejected": REASONS, "calls": 64, "cached": 4, "cost": 0.25,
             "paid": 0.2, "estimate": {"calls": 60, "cost": 0.3}, "tokens": {"in": 9000, "out": 800},
             "by_origin": {"document": KEPT - 1, "person": 1}, "teacher": teacher.model, "stopped": "the budget was reached",
+            "ledger": ledger.data(), "contamination": {"items": 608, "checked": ["general"], "not_checked": ["<medqa>"]},
         })  # fmt: skip
 
     def pretrain(self) -> None:

@@ -71,6 +71,22 @@ def test_at_every_stage_kept_and_rejected_add_up_to_what_came_in(page):
     assert "1,202 of the 5,000 files found" in text and "<b>broken</b>.pdf unreadable: <hr>" in text
 
 
+def test_what_came_into_every_stage_of_annotating_comes_out_of_it(page):
+    (table,) = page.get_element_by_id("funnel").find_class("ledger")
+    names = [words(th) for th in table.xpath(".//tbody//th")]
+    assert names == ["given checked", "grounded_qa write", "sieve repeats"]
+    given, write, repeats = (
+        [int(cell.text) for cell in row.find_class("n")]
+        + [sum(int(n) for n in re.findall(r"\d+", words(row.xpath("./td[@data-name='rejected']")[0])))]
+        for row in table.xpath(".//tbody/tr")
+    )
+    for came, _, kept, went_on, rejected in (given, write, repeats):
+        assert came == kept + went_on + rejected
+    assert repeats[0] == given[2] + write[2] and repeats[2] == KEPT
+    assert given[4] + write[4] + repeats[4] == sum(REASONS.values())
+    assert "608 items of suites, but not of <medqa>." in words(page.get_element_by_id("funnel"))
+
+
 def test_every_suite_has_its_interval_on_one_scale_with_zero(page):
     place = {}
     for suite, svg in zip(SUITES, page.find_class("interval"), strict=True):

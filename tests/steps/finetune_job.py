@@ -33,10 +33,11 @@ SMALL = FinetuneSettings(
 
 
 def examples(n: int = 24) -> list[Example]:
-    """Half choice questions with reasoning and a cited passage, half labels of a dialogue."""
+    """Half choice questions with reasoning and a cited passage, half labels of a dialogue; as many of each level."""
     out = []
     for i in range(n):
-        common: dict[str, Any] = {"id": f"e{i}", "source": "test", "licence": "CC0-1.0"}
+        level = ("basic", "intermediate", "complex")[i % 3]
+        common: dict[str, Any] = {"id": f"e{i}", "source": "test", "licence": "CC0-1.0", "level": level}
         if i % 2:
             text = f"Patient {i} says " + "well " * (i % 7)
             out.append(

@@ -139,7 +139,7 @@ def test_a_scripted_teacher_keeps_exactly_the_right_rows(tmp_path: Path) -> None
         reasons = Counter(r.reason for r in rejected)
         assert reasons == {
             "answers_disagree": 1, "malformed": 1, "cut_off": 1, "refused": 1, "empty": 1, "quote_not_in_passage": 2,
-            "not_self_contained": 1, "bad_choices": 1, "duplicates_suite": 1, "too_few_steps": 1,
+            "not_self_contained": 1, "bad_choices": 1, "contaminated_8gram": 1, "too_few_steps": 1,
             "no_quote": 1, "unanswered": 2,
         }  # fmt: skip
         assert artifact.result["rejected"] == dict(reasons)
@@ -375,7 +375,7 @@ def test_seeds_come_first_with_their_quotes_found_and_their_answers_verified(tmp
     assert examples[0].context[citation.start : citation.end] == citation.quote
     assert examples[1].context == elsewhere.quote and examples[1].citations == [elsewhere]
     assert {r.id: r.reason for r in rejected} == {
-        "seed3": "quote_not_in_document", "seed4": "seed_fails_verifier", "seed5": "duplicates_suite",
+        "seed3": "quote_not_in_document", "seed4": "seed_fails_verifier", "seed5": "contaminated_8gram",
         "seed6": "domain_has_no_verifier", "seed7": "gold not among choices",
     }  # fmt: skip
 

@@ -113,7 +113,10 @@ def test_the_same_again_leaves_the_same_bytes(trained: Artifact, base: Weights, 
     assert again.content == trained.content and again.record["fingerprint"] == trained.record["fingerprint"]
 
 
-KILLED = {"epochs": 6, "checkpoint_every": 3, "validate_every": 4, "learning_rate": 0.3, "patience": 5, "dropout": 0.1}
+KILLED = {
+    "order": "basic_to_complex", "rounds": 3, "epochs": 6, "checkpoint_every": 3, "validate_every": 4, "learning_rate": 0.3,
+    "patience": 5, "dropout": 0.1,
+}  # fmt: skip
 
 
 def shown_as_its_curve(artifact: Artifact) -> None:

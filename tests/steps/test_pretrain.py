@@ -18,6 +18,7 @@ from tests.steps.finetune_job import DOMAIN, SMALL, examples
 from zoo.api import Passage
 from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.config import Options, PretrainSettings, Recipe
+from zoo.curating.exams import exams_of
 from zoo.errors import RequestError, ZooError
 from zoo.library import GENERAL, Domain
 from zoo.run import Job, Run, run_step
@@ -66,6 +67,22 @@ def ingested(run: Run, rows: list[Passage]) -> Artifact:
     folder = run.workspace.step("test", "ingest", "made")
     write_rows(folder / "passages.jsonl", rows)
     return finish(folder, {"fingerprint": "made", "result": {}})
+
+
+def test_a_passage_that_holds_an_exam_item_word_for_word_is_left_out_and_counted(tmp_path: Path, base: Weights) -> None:
+    run = request(tmp_path, base)
+    item = next(i for i in exams_of(run).items if len(i.text.split()) > 15)
+    rows = passages()
+    rows[4] = rows[4].model_copy(update={"text": f"An old paper asked: {item.text} Nobody knew."})
+    folder = tmp_path / "step"
+    step = Job(run, pretrain.STEP, {"ingest": ingested(run, rows)}, folder)
+    found = pretrain.corpus(step)
+    assert not any(item.text in text for text in {**found.train, **found.held_out}.values())
+    assert len(found.train) + len(found.held_out) == 10, "the rest of its document is read"
+    (taken,) = found.rejected
+    assert (taken.id, taken.reason, taken.detail["item"]) == (rows[4].id, "contaminated_13gram", item.id)
+    assert pretrain.material(step, AutoTokenizer.from_pretrained(base.folder)).counts["rejected"] == 1
+    assert len((folder / "rejected.jsonl").read_text().splitlines()) == 1
 
 
 @pytest.fixture(scope="module")

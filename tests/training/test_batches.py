@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
+import pytest
+
+from zoo.api import Citation, Example
 from zoo.training.batches import STRETCH, epoch_batches, lay_out, passes
+from zoo.training.levels import level_of
 
 LENGTHS = [random.Random(n).randint(40, 400) for n in range(300)]
 
@@ -51,3 +56,61 @@ def test_forward_passes_bound_tokens_and_padding() -> None:
     for part in parts:
         longest, shortest = max(lengths[i] for i in part), min(lengths[i] for i in part)
         assert longest <= STRETCH * shortest and (len(part) == 1 or len(part) * longest <= 640)
+
+
+LEVELS = [random.Random(f"level {n}").randint(0, 2) for n in range(300)]
+
+
+def of_levels(batches: list[list[int]]) -> list[set[int]]:
+    return [{LEVELS[i] for i in b} for b in batches]
+
+
+def test_from_basic_to_complex_easier_rows_come_first_in_every_epoch_and_each_row_once() -> None:
+    given: dict[str, Any] = {"rows": 8, "tokens": 2000, "max_tokens": None, "seed": 5}
+    layout = lay_out(LENGTHS, epochs=2, levels=LEVELS, **given)
+    half = len(layout.batches) // 2
+    one, two = layout.batches[:half], layout.batches[half:]
+    for epoch in (one, two):
+        assert sorted(i for b in epoch for i in b) == list(range(len(LENGTHS)))
+        assert [min(x) for x in of_levels(epoch)] == sorted(max(x) for x in of_levels(epoch))
+    assert one != two and layout == lay_out(LENGTHS, epochs=2, levels=LEVELS, **given)
+    assert layout.tokens[-1] == 2 * sum(LENGTHS)
+
+
+@pytest.mark.parametrize("most", [None, 40_000])
+def test_rounds_take_the_harder_rows_in_one_after_the_other_at_equal_tokens(most: int | None) -> None:
+    given: dict[str, Any] = {"epochs": 2, "rows": 8, "tokens": 2000, "max_tokens": most, "seed": 5, "levels": LEVELS}
+    plain, layout = lay_out(LENGTHS, **given), lay_out(LENGTHS, rounds=3, **given)
+    whole = plain.tokens[-1]
+    assert whole - 2000 <= layout.tokens[-1] <= whole and layout.stopped == plain.stopped
+    for level in (1, 2):
+        first = next(n for n, of in enumerate(of_levels(layout.batches)) if level in of)
+        # A round may end up to a batch early, and its first batches may have none of what is new in it.
+        assert -2000 <= layout.tokens[first] - whole * level // 3 <= 3 * 2000
+    assert layout == lay_out(LENGTHS, rounds=3, **given)
+    assert set().union(*of_levels(lay_out(LENGTHS, rounds=2, **given).batches)) == {0, 1, 2}
+
+
+def test_rounds_without_basic_rows_begin_with_the_easiest_there_are() -> None:
+    layout = lay_out(
+        [100] * 30, epochs=2, rows=4, tokens=1000, max_tokens=None, seed=0, levels=[1] * 15 + [2] * 15, rounds=2
+    )
+    assert {i for b in layout.batches[:5] for i in b} <= set(range(15))
+    assert {i for b in layout.batches for i in b} == set(range(30))
+
+
+@pytest.mark.parametrize(
+    ("changed", "level"),
+    [
+        ({}, "basic"),
+        ({"reasoning": "One is given first. Two is not."}, "basic"),
+        ({"reasoning": "One is given. Two is not. So it is one."}, "intermediate"),
+        ({"reasoning": "\n".join("abcde")}, "complex"),
+        ({"citations": [Citation(quote=q) for q in "ab"]}, "intermediate"),
+        ({"citations": [Citation(quote=q) for q in "abc"]}, "complex"),
+        ({"reasoning": "\n".join("abcde"), "level": "basic"}, "basic"),
+    ],
+)
+def test_a_level_is_as_declared_or_by_steps_and_cited_places(changed: dict[str, Any], level: str) -> None:
+    common: dict[str, Any] = {"id": "e", "kind": "short", "question": "?", "answer": "a", "origin": "person"}
+    assert level_of(Example(source="s", licence="MIT", **common, **changed)) == level

@@ -6,17 +6,24 @@ A sieve is a module with `NAME` and `sieve(job, pool) -> Sieved`. It sees the ro
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.api import Example, Rejected
 from zoo.asking import Candidate, Work
+from zoo.embedding import Embed
 from zoo.ledger import Ledger
 from zoo.run import Job
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
 # In this order: what is cheap to say and must hold whatever else does comes first.
-SIEVES = ("repeats",)
+SIEVES = ("contamination", "repeats", "difficulty", "length")
 
 
 class Pool:
@@ -26,6 +33,8 @@ class Pool:
         self._work = work
         self._changed: dict[int, Example] = {}
         self.candidates = sorted(work.candidates, key=lambda c: c.number)
+        self._vectors: tuple[dict[int, int], Vectors] | None = None
+        self._embed: Embed | None = None
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -34,6 +43,30 @@ class Pool:
         if candidate.number in self._changed:
             return self._changed[candidate.number]
         return Example.model_validate_json(self._work.examples.line(candidate.number))
+
+    def vectors(self, job: Job) -> Vectors:
+        """(rows, size) of length 1: the embedding of each candidate's key, computed once for all sieves."""
+        if self._vectors is None:
+            keys = [c.key for c in self.candidates]
+            place = {c.number: n for n, c in enumerate(self.candidates)}
+            self._vectors = place, self.embedded(job, keys, "questions")
+        place, found = self._vectors
+        return found[[place[c.number] for c in self.candidates]]
+
+    def embedded(self, job: Job, texts: list[str], what: str) -> Vectors:
+        """(texts, size) of length 1, kept on disk while the step runs."""
+        from zoo import embedding, vectors
+
+        model = job.run.embedder
+        folder = job.work / "vectors"
+
+        def load(done: Callable[[int], None]) -> Embed:
+            self._done = done
+            if self._embed is None:
+                self._embed = embedding.load_embedder(model.folder, lambda n: self._done(n))
+            return self._embed
+
+        return vectors.embedded(texts, len(texts), load, folder, model.digest, what)
 
     def take(self, sieved: Sieved) -> None:
         """Leaves what a sieve left."""

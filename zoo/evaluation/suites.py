@@ -56,6 +56,15 @@ class Suite:
         given = run.options.suite_data
         return given.get(self.id) or given.get(self.meta.data) or self.packaged
 
+    def in_cache(self, cache: Path) -> bool:
+        """Whether `cache` holds what the Hub has of its items, so that they can be loaded without asking it."""
+        hub = self._source.hub
+        if hub is None or self.meta.split is None or not cache.is_dir():
+            return False
+        owner, _, name = hub.dataset.rpartition("/")
+        places = cache.glob(f"{owner}___*" if owner else "*")
+        return any(p.is_dir() and _plain(p.name.rpartition("___")[2]) == _plain(name) for p in places)
+
     def data_key(self, run: Run) -> tuple[str, str | None]:
         """Equal for suites that put the same items."""
         path = self.file(run)
@@ -191,6 +200,11 @@ class Suite:
     def write_items(self, questions: list[Question], path: Path) -> Path:
         write_rows(path, [self.row(q) for q in questions])
         return path
+
+
+def _plain(name: str) -> str:
+    """A dataset's name without what the cache's folders spell otherwise: capitals, and lines between words."""
+    return "".join(c for c in name.lower() if c.isalnum())
 
 
 def _as_question(row: RowDict, where: str) -> Question:

@@ -65,7 +65,8 @@ def render(run: LastRun, folder: Path) -> str:
     suites = facts.suites_of(steps)
     return env.get_template("page.html.j2").render(
         run=run, verdict=facts.verdict(run, steps), facts=facts.headline(run, steps), suites=suites,
-        forest=plots.forest(suites), stages=facts.stages(steps), unread=facts.unread(steps), trainings=facts.trained(steps),
-        examples=excerpts.gather(steps), costs=facts.costs(steps), steps=steps,
+        forest=plots.forest(suites), stages=facts.stages(steps), ledger=facts.ledger(steps),
+        unread=facts.unread(steps), trainings=facts.trained(steps), examples=excerpts.gather(steps),
+        costs=facts.costs(steps), steps=steps,
         recipe=yaml.safe_dump(run.recipe, sort_keys=False, allow_unicode=True, width=1000), packages=facts.packages(steps),
     )  # fmt: skip

@@ -155,6 +155,9 @@ def _documents(result: dict[str, Any]) -> Stage:
 def _examples(result: dict[str, Any]) -> Stage:
     came = result["kept"] + sum(result["rejected"].values())
     notes = [f"{result['asked']:,} were asked of the teacher; the others came with the domain or its sources."]
+    if apart := result.get("contamination"):
+        but = f", but not of {', '.join(apart['not_checked'])}" if apart["not_checked"] else ""
+        notes.append(f"All that passed were held against {apart['items']:,} items of suites{but}.")
     if "stopped" in result:
         notes.append(f"{result['stopped'][:1].upper()}{result['stopped'][1:]}.")
     origins = ", ".join(f"{n:,} of origin {origin}" for origin, n in result["by_origin"].items())
@@ -173,6 +176,13 @@ def _rows(step: StepOf) -> Stage:
     if result["truncated"]:
         notes.append(f"{result['truncated']:,} were cut to fit.")
     return Stage("Training rows", kept + reasons.total(), kept, dict(reasons.most_common()), outcome, notes)
+
+
+def ledger(steps: Steps) -> list[dict[str, Any]]:
+    """What went into each stage of annotating and came out of it, of those that had rows; nothing of a run that kept no
+    ledger yet."""
+    lines = steps["annotate"].result.get("ledger", []) if "annotate" in steps else []
+    return [line for line in lines if line["in"]]
 
 
 def unread(steps: Steps) -> list[Rejected]:

@@ -23,13 +23,13 @@ from zoo.artifact import Artifact, write_rows
 from zoo.asking import Asked, Item, Work, ask_all, usd
 from zoo.config import AnnotateSettings
 from zoo.console import money, say
-from zoo.curating import curate
+from zoo.curating import curate, difficulty
 from zoo.errors import RequestError, ZooError
 from zoo.estimate import Sample, compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
 from zoo.extent import extent_of, tokens_of
 from zoo.graph import stage
-from zoo.ledger import Ledger
+from zoo.ledger import Ledger, table
 from zoo.library import digest_files
 from zoo.neighbours import Neighbours
 from zoo.questions import check_sources, load_questions, telling_texts
@@ -46,6 +46,7 @@ def check(run: Run) -> None:
     require_teacher(run)
     _price(run)
     annotators = _annotators(run)
+    difficulty.check(run)
     check_sources(run)
     for source_id in run.recipe.annotate.sources:
         if run.domain.source(source_id).kind != "questions":
@@ -99,6 +100,8 @@ def identity(run: Run) -> dict[str, Any]:
         "sources": material.identity_of_questions(run),
         "suites": material.identity_of_suites(run),
         "embedder": run.embedder.digest,
+        "base": run.base.digest,
+        **difficulty.identity(run),
     }
 
 
@@ -144,7 +147,11 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     if ingest and count:
         sample = sample.through(_beside(ingest, corpus, settings))
     found = estimate(run, sample, annotators, tokens, _price(run))
-    return out | {k: found[k] for k in ("calls", "tokens", "cost", "seconds", "note")}
+    out |= {k: found[k] for k in ("calls", "tokens", "cost", "seconds", "note")}
+    student = difficulty.plan(run, out["seeds"] + len(questions) + count)
+    if student and out["seconds"] is not None:
+        out["seconds"] = round(out["seconds"] + student["student"]["seconds"], 1)
+    return out | student
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -170,6 +177,7 @@ def run(job: Job) -> dict[str, Any]:
         sample = Sample(chain(first, items()), len(first) + count).through(beside)
         before = estimate(job.run, sample, annotators, tokens_of(job.run), price)
         ledger = Ledger({a.name: a.stages for a in annotators.values()} | (stage.STAGES if graph else {}))
+        ledger.given(len(work.candidates), work.reasons)
         rounds = stage.rounds(graph, beside(items()), count)
         done = asyncio.run(ask_all(job, annotators, rounds, keys, work, ledger, price))
         uses = done.uses
@@ -247,7 +255,11 @@ def _finish(
 def _say(result: dict[str, Any], price: Price | None) -> None:
     reasons, tokens = result["rejected"], result["tokens"]
     why = ": " + ", ".join(f"{reason} {n:,}" for reason, n in reasons.items()) if reasons else ""
+    for line in table(result["ledger"]):
+        say(f"  {line}")
     say(f"  {result['kept']:,} kept, {sum(reasons.values()):,} rejected{why}")
+    if absent := result["contamination"]["not_checked"]:
+        say(f"  not held against {', '.join(absent)}: their items are not on this disk")
     if result["calls"]:
         took = f"{result['calls']:,} calls ({result['cached']:,} from the cache)"
         took += f", {tokens['in']:,} tokens in and {tokens['out']:,} out"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from zoo.run import Job, Run, Step
 from zoo.training.batches import Layout, lay_out
 from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask
 from zoo.training.forms import forms, taking_part
+from zoo.training.levels import LEVELS, level_of
 from zoo.training.rows import Made, Template, TokenRow, make_rows, split, trained_share
 from zoo.training.shared import Shared, alone, share
 from zoo.weights import Weights
@@ -89,10 +91,12 @@ def run(job: Job) -> dict[str, Any]:
     rows, validation, skipped = held_out(made, settings, job.run.recipe.seed)
     share = trained_share(made.rows)
     show_one(rows, share, template)
-    shared = together(job, rows)
+    level = {e.id: LEVELS.index(level_of(e)) for e in chosen} if settings.order == "basic_to_complex" else {}
+    shared, levels = by_level(job, rows, level)
     layout = lay_out(
         [len(s) for s in shared], counts=[len(s.rows) for s in shared], epochs=settings.epochs, rows=settings.batch_rows,
         tokens=settings.batch_tokens, max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
+        levels=levels or None, rounds=settings.rounds,
     )  # fmt: skip
     reached = len(rows_in(layout.batches, shared))
     of = f" of {len(rows)}" if reached < len(rows) else ""
@@ -110,7 +114,7 @@ def run(job: Job) -> dict[str, Any]:
     return {
         **trained.result(layout), "rows": len(rows), "read_once": saved, "seen": len(seen),
         "examples": count_examples(ids, job.inputs["annotate"], len({e.id for e in chosen})),
-        "trained_share": round(share, 4), "truncated": made.truncated,
+        "levels": dict(Counter(level_of(e) for e in chosen)), "trained_share": round(share, 4), "truncated": made.truncated,
         "rejected": len(made.rejected), "merge_difference": difference,
         "validation": {"rows": len(validation), **trained.validation(), **({"skipped": skipped} if skipped else {})},
     }  # fmt: skip
@@ -174,6 +178,19 @@ def together(job: Job, rows: Sequence[TokenRow]) -> list[Shared]:
     if not attends_to_all(AutoConfig.from_pretrained(job.run.base.folder, local_files_only=True)):
         return [alone(r) for r in rows]
     return share(rows, job.settings.batch_rows, job.settings.max_length)
+
+
+def by_level(job: Job, rows: Sequence[TokenRow], level: Mapping[str, int]) -> tuple[list[Shared], list[int]]:
+    """The rows as `together` lays them out, and how hard each is; none has examples of two levels. Without levels all are
+    laid out as one."""
+    if not level:
+        return together(job, rows), []
+    out: list[Shared] = []
+    levels: list[int] = []
+    for n in sorted(set(level.values())):
+        if of := together(job, [r for r in rows if level[r.example] == n]):
+            out, levels = out + of, levels + [n] * len(of)
+    return out, levels
 
 
 def rows_in(batches: Iterable[Sequence[int]], shared: Sequence[Shared]) -> set[Any]:

@@ -6,16 +6,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from zoo.api import Passage
+from zoo.api import Passage, Rejected
 from zoo.artifact import Artifact, digest_file, digest_text, write_atomic, write_rows
 from zoo.config import PretrainSettings
 from zoo.console import progress, say
+from zoo.curating.contamination import without_exam_items
 from zoo.errors import RequestError, ZooError
 from zoo.library import GENERAL
+from zoo.material import identity_of_suites
 from zoo.run import Job, Run, Step
 from zoo.training.batches import lay_out
 from zoo.training.fit import adapted_base, curve, fit, loaded, require_one_mask
@@ -46,7 +48,7 @@ def identity(run: Run) -> dict[str, Any]:
     lora = run.recipe.finetune if run.recipe.pretrain.method == "lora" else None
     return {
         "base": run.base.digest, "lora": [lora.rank, lora.alpha, lora.dropout] if lora else None,
-        "replay": digest_text(hub.model_dump_json()) if hub else digest_file(REPLAY),
+        "replay": digest_text(hub.model_dump_json()) if hub else digest_file(REPLAY), "suites": identity_of_suites(run),
     }  # fmt: skip
 
 
@@ -65,10 +67,11 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts to train on and texts held out, by id."""
+    """Texts to train on and texts held out, by id; `rejected` is what is left out of both."""
 
     train: dict[str, str]
     held_out: dict[str, str]
+    rejected: tuple[Rejected, ...] = ()
 
 
 def split(texts: dict[str, str], share: float, seed: int) -> Texts:
@@ -79,16 +82,16 @@ def split(texts: dict[str, str], share: float, seed: int) -> Texts:
 
 
 def corpus(job: Job) -> Texts:
-    """The passages of each document as one text."""
-    source = job.inputs["ingest"]
-    passages = groupby(source.rows("passages.jsonl", Passage), key=lambda p: p.document)
-    texts = {document: "\n\n".join(p.text for p in group) for document, group in passages}
+    """The passages of each document as one text, without those that hold exam items."""
+    passages, rejected = without_exam_items(job.run, job.inputs["ingest"].rows("passages.jsonl", Passage))
+    groups = groupby(passages, key=lambda p: p.document)
+    texts = {document: "\n\n".join(p.text for p in group) for document, group in groups}
     if len(texts) < 2:
         raise ZooError(
             f"Continued pretraining holds whole documents out to measure by, and there is only {len(texts)} with "
             "passages; give it more with --corpus, or take pretrain out of the recipe's steps."
         )
-    return split(texts, job.settings.held_out, job.run.recipe.seed)
+    return replace(split(texts, job.settings.held_out, job.run.recipe.seed), rejected=tuple(rejected))
 
 
 def replay(job: Job) -> Texts:
@@ -138,6 +141,9 @@ def material(job: Job, tokenizer: Any) -> Material:
     def packed(pieces: list[Piece]) -> list[Shared]:
         return [Shared((), row) for row in pack(pieces, length, seed)]
 
+    write_rows(job.folder / "rejected.jsonl", own.rejected)
+    if own.rejected:
+        say(f"  {len(own.rejected)} passages that hold exam items word for word are left out (rejected.jsonl)")
     pieces = cut(own.train)
     wanted = round(sum(map(len, pieces)) * settings.replay.share / (1 - settings.replay.share))
     taken: list[Piece] = []
@@ -149,7 +155,7 @@ def material(job: Job, tokenizer: Any) -> Material:
         so_far += len(piece)
     counts = {
         "documents": len(own.train), "held_out": len(own.held_out), "corpus_tokens": sum(map(len, pieces)),
-        "replay_tokens": so_far,
+        "replay_tokens": so_far, "rejected": len(own.rejected),
     }  # fmt: skip
     return Material(packed([*pieces, *taken]), packed(cut(own.held_out)), packed(cut(general.held_out)), counts)
 
@@ -227,4 +233,4 @@ def _measured(model: Any, found: Material, collator: Any) -> dict[str, float]:
     }
 
 
-STEP = Step("pretrain", 3, ("ingest",), check, identity, plan, run)
+STEP = Step("pretrain", 4, ("ingest",), check, identity, plan, run)

@@ -178,6 +178,30 @@ def open_teacher(run: Run) -> Teacher:
     return LocalTeacher(weights, tokens, run.recipe.seed)
 
 
+def open_student(run: Run) -> Teacher:
+    """The base as it is before training, on this machine by `annotate.local_engine`, without a cache; used as the teacher
+    is."""
+    tokens = run.recipe.evaluate.max_generated_tokens
+    if run.recipe.annotate.local_engine == "llama":
+        return _by_llama_cpp(run, run.base, tokens)
+    from zoo.teachers.local import LocalTeacher
+
+    return LocalTeacher(run.base, tokens, run.recipe.seed)
+
+
+def identity_of_student(run: Run) -> list[str]:
+    """What decides the base's own answers: its weights and the engine."""
+    return [run.base.digest, run.recipe.annotate.local_engine]
+
+
+def require_student(run: Run) -> None:
+    """Raises RequestError where the disk alone shows that the engine cannot run."""
+    if run.recipe.annotate.local_engine == "llama":
+        from zoo.teachers.llama import require_llama
+
+        require_llama("The setting annotate.local_engine=llama")
+
+
 def _by_endpoints(run: Run, several: tuple[Endpoint, ...]) -> Teacher:
     from zoo.teachers.batch import BatchTeacher
     from zoo.teachers.batch_journal import under_way
