@@ -10,20 +10,20 @@ from __future__ import annotations
 import importlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from jinja2 import Environment, StrictUndefined, Template
 
 from zoo.answers import read_json, writable
-from zoo.api import Attempt, Document, Example, Mistake, Passage, Question, Rejected, Verdict
+from zoo.api import Attempt, Document, Example, Mistake, Passage, Question, Reading, Rejected, Task, Verdict
 from zoo.artifact import digest_text
 from zoo.config import AnnotateSettings
-from zoo.errors import ZooError, unknown
+from zoo.errors import RequestError, ZooError, unknown
 from zoo.library import Domain, digest_files, folder
 from zoo.teachers import Answer, Request
 from zoo.teachers.budget import NOTHING, UNLIMITED, Limits, Spend
@@ -35,13 +35,24 @@ SHARED = "shared"  # prompts that every annotator uses: annotators/shared/prompt
 BUDGET = "budget"  # why an item failed for which no call was left
 
 
+Kind = Literal["documents", "questions", "pretraining"]
+Row = Example | Reading | Rejected
+
+
 @dataclass(frozen=True)
 class Material:
-    """A passage as an annotator gets it: with its document, and its number in the run's order."""
+    """A passage as an annotator gets it: with its document, its number in the run's order, and the kind of annotator that
+    it is for."""
 
     passage: Passage
     document: Document
     number: int
+    kind: Kind = "documents"
+
+
+def kind_of(item: Material | Question) -> Kind:
+    """The kind of annotator that works on it, by its name in `domain.yaml`."""
+    return item.kind if isinstance(item, Material) else "questions"
 
 
 @dataclass(frozen=True)
@@ -181,9 +192,9 @@ class Annotator(Protocol):
     is what it asks where every answer can be used: each prompt with the JSON schema it is sent with, and an answer such
     as it usually gets; nothing for an item that it turns down unasked. Plans and budgets in tokens are reckoned from it.
 
-    `annotate` is given a `Material` or a `Question`, raises Failed or gives back a Rejected where nothing can be
-    kept, and depends on nothing but its arguments. `version` is bumped whenever it would make something else of the
-    same answers.
+    `annotate` is given a `Material` or a `Question`, gives back an Example (for pretraining a Reading), raises Failed or gives
+    back a Rejected where nothing can be kept, and depends on nothing but its arguments. `version` is bumped whenever it would
+    make something else of the same answers.
     """
 
     name: str
@@ -196,7 +207,37 @@ class Annotator(Protocol):
 
     async def annotate(
         self, item: Material | Question, ask: Ask, domain: Domain, settings: AnnotateSettings
-    ) -> Example | Rejected: ...
+    ) -> Row: ...
+
+
+class ReadText(Protocol):
+    """A passage as it is read in continued pretraining, and the tasks behind it."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def tasks(self) -> list[Task]: ...
+
+
+class Reader(Annotator, Protocol):
+    """An annotator of the kind `pretraining`: it also finds tasks without a teacher. `mine` is given one document's passages
+    in order and gives for each, by its id, what is read of it; `as_text` is a task as it is read, answer and all."""
+
+    def mine(self, passages: Sequence[Passage]) -> Mapping[str, ReadText]: ...
+
+    def as_text(self, task: Task) -> str: ...
+
+
+def load_reader(name: str) -> Reader:
+    """Raises RequestError where the annotator of that name is none for pretraining."""
+    found: Any = load_annotator(name)
+    if not hasattr(found, "mine"):
+        raise RequestError(
+            f"The annotator {name} makes no reading texts; name another under annotators.pretraining in the domain's domain.yaml."
+        )
+    reader: Reader = found
+    return reader
 
 
 def load_annotator(name: str) -> Annotator:
@@ -217,6 +258,12 @@ def annotator_digest(name: str, domain: Domain) -> str:
     own = {p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
     judge = digest_text(domain.prompt(SHARED, "judge"))
     return digest_files(root, own) + domain.digest_of(f"prompts/{name}/*.j2") + judge
+
+
+def code_digest(name: str) -> str:
+    """Over the annotator's Python alone: what decides the tasks it finds without a teacher."""
+    root = folder("annotators") / name
+    return digest_files(root, root.glob("*.py"))
 
 
 def prompted(domain: Domain, annotator: str, name: str, stage: str | None, **values: Any) -> Prompt:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.annotating import Annotator, Ask, Failed, Material
-from zoo.api import Example, Question, Rejected, Teacher
+from zoo.annotating import Annotator, Ask, Failed, Material, Row, kind_of
+from zoo.api import Question, Reading, Rejected, Teacher
 from zoo.config import AnnotateSettings
 from zoo.console import Progress, money, progress, say
 from zoo.errors import ZooError
@@ -30,7 +30,6 @@ UNANSWERED = "unanswered"
 # set aside for an item; each call is held to what it can truly take.
 _BYTES_A_TOKEN = 6
 Item = Material | Question
-Row = Example | Rejected
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Work:
 
     def __init__(self, folder: Path) -> None:
         self.examples = Spill(folder / "examples")
+        self.readings = Spill(folder / "readings")
         self.rejected = Spill(folder / "rejected")
         self.candidates: list[Candidate] = []
         self.reasons: Counter[str] = Counter()
@@ -56,6 +56,7 @@ class Work:
 
     def close(self) -> None:
         self.examples.close()
+        self.readings.close()
         self.rejected.close()
 
     def add(self, row: Row, key: str = "") -> None:
@@ -67,6 +68,8 @@ class Work:
         if isinstance(row, Rejected):
             self.rejected.put(number, row)
             self.reasons[row.reason] += 1
+        elif isinstance(row, Reading):
+            self.readings.put(number, row)
         else:
             self.examples.put(number, row)
             origin, source = sys.intern(row.origin), sys.intern(row.source)
@@ -110,7 +113,7 @@ class _Desk:
     answers: Counter[str] = field(default_factory=Counter)
 
     def annotator(self, item: Item) -> Annotator:
-        return self.annotators["documents" if isinstance(item, Material) else "questions"]
+        return self.annotators[kind_of(item)]
 
     def most(self, item: Item) -> Spend:
         """What is set aside for an item."""
@@ -152,7 +155,7 @@ class _Desk:
             if self.silent >= SILENT and not second and not self.job.settings.batch:
                 raise self.gone(str(e)) from e
         row = row.model_copy(update={"attempts": ask.attempts})
-        if isinstance(row, Example):
+        if not isinstance(row, Rejected):
             credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
             row = row.model_copy(update={"teacher": credit})
         if second or not again:  # an item's second turn has the answers of its first again, from the cache
@@ -167,7 +170,7 @@ class _Desk:
         self.ledger.add(self.annotator(item).name, outcome.row)
         self.asked += bool(outcome.spent.calls)
         self.unanswered += isinstance(outcome.row, Rejected) and outcome.row.reason == UNANSWERED
-        self.kept += isinstance(outcome.row, Example)
+        self.kept += not isinstance(outcome.row, Rejected)
         self.spent = self.spent.plus(outcome.spent)
         spent = {"calls": self.spent.calls, "tokens": self.spent.tokens, "cost": self.spent.cost}
         shares = [spent[n] / most for n, most in self.limits._asdict().items() if most]

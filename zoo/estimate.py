@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.annotating import Annotator, Material, annotator_digest
+from zoo.annotating import Annotator, annotator_digest, kind_of
 from zoo.artifact import RECORD, canonical, digest_text
 from zoo.asking import Asked, Item, limits_of, usd
 from zoo.errors import ZooError
@@ -94,7 +94,7 @@ def needs_of(
 ) -> Iterator[Need]:
     """What each item usually takes, by what its annotator would ask; no answer is longer than `longest` tokens."""
     for item in items:
-        annotator = annotators["documents" if isinstance(item, Material) else "questions"]
+        annotator = annotators[kind_of(item)]
         usual = annotator.usual(item, run.domain, run.recipe.annotate)
         sizes = [len(s) for s in tokens.starts([t for u in usual for t in (u.prompt.text, u.answer)])] if usual else []
         written = sum(min(n, longest) for n in sizes[1::2])

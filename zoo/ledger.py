@@ -1,7 +1,7 @@
 """What went into each stage of annotating and what came out of it: every count adds up.
 
 Of a line, `came = kept + went_on + sum(rejected)`; the next line of the same annotator begins with what went on, and that of
-a sieve with all that was kept before it.
+a sieve with all examples that were kept before it; that of `readings` with the readings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.api import Example, Rejected
+from zoo.api import Example, Reading, Rejected
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Ledger:
         self.mistakes: Counter[str] = Counter()
         self._after: list[Line] = []
 
-    def add(self, of: str, row: Example | Rejected) -> None:
+    def add(self, of: str, row: Example | Reading | Rejected) -> None:
         """A row that annotator `of` made. One without an attempt was rejected at its first stage; one whose last
         attempt was right and that is not kept was rejected there too."""
         lines = self._lines[of]
@@ -54,12 +54,12 @@ class Ledger:
             here = [a for a in row.attempts if a.stage == line.stage]
             line.right += any(a.right for a in here) if here else n < last
             line.went_on += n < last
-        if isinstance(row, Example):
-            line.kept += 1
-        else:
+        if isinstance(row, Rejected):
             line.rejected[row.reason] += 1
             if row.mistake:
                 self.mistakes[row.mistake] += 1
+        else:
+            line.kept += 1
 
     def sieve(self, name: str, came: int, reasons: Iterable[str]) -> None:
         """A stage that all kept rows went through, and why it rejected those it did."""

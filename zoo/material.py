@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
-from zoo.annotating import Material
+from zoo.annotating import Kind, Material
 from zoo.api import Citation, Document, Example, Passage, Question, Rejected, Verdict
 from zoo.artifact import Artifact, canonical, digest_file, digest_text
 from zoo.library import Domain
@@ -38,8 +38,9 @@ class Corpus:
         """How many passages `sample` gives."""
         return min(sum(map(len, self.passages.values())), sys.maxsize if most is None else most)
 
-    def sample(self, most: int | None, seed: int) -> Iterator[Material]:
-        """Passages, one of each document in turn, so that a budget that ends early has seen all documents alike."""
+    def sample(self, most: int | None, seed: int, kind: Kind = "documents") -> Iterator[Material]:
+        """Passages, one of each document in turn, so that a budget that ends early has seen all documents alike, for the
+        annotator of that kind."""
         chance = random.Random(seed)
         queues = []
         for document in sorted(self.passages):
@@ -49,7 +50,7 @@ class Corpus:
         chance.shuffle(queues)
         turns = (q[turn] for turn in range(max(map(len, queues), default=0)) for q in queues if turn < len(q))
         for n, passage in enumerate(islice(turns, most)):
-            yield Material(passage, self.documents[passage.document], n)
+            yield Material(passage, self.documents[passage.document], n, kind)
 
     def named(self, file: str) -> list[Document]:
         return [d for d in self.documents.values() if PurePosixPath(d.path).name == PurePosixPath(file).name]

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from zoo import material
-from zoo.annotating import Annotator, Material, annotator_digest, load_annotator
+from zoo.annotating import Annotator, Kind, Material, annotator_digest, kind_of, load_annotator, load_reader
 from zoo.api import Question, Rejected
 from zoo.artifact import Artifact, write_rows
 from zoo.asking import Asked, Item, Work, ask_all, usd
 from zoo.config import AnnotateSettings
 from zoo.console import money, say
 from zoo.curating import curate
+from zoo.curating.readings import write_readings
 from zoo.errors import RequestError, ZooError
 from zoo.estimate import Sample, compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
@@ -64,7 +65,16 @@ def check(run: Run) -> None:
 def _annotators(run: Run) -> dict[str, Annotator]:
     """The domain's annotators by kind of material, of those this step uses."""
     names = run.domain.config.annotators
-    return {kind: load_annotator(names[kind]) for kind in ("documents", "questions") if kind in names}
+    kinds: tuple[Kind, ...] = ("documents", "questions")
+    found: dict[str, Annotator] = {kind: load_annotator(names[kind]) for kind in kinds if kind in names}
+    if run.recipe.annotate.reading.passages:
+        if "pretraining" not in names:
+            raise RequestError(
+                f"The domain {run.domain.name} names no annotator for pretraining, which annotate.reading.passages asks for; "
+                "see annotators in its domain.yaml."
+            )
+        found["pretraining"] = load_reader(names["pretraining"])
+    return found
 
 
 def _price(run: Run) -> Price | None:
@@ -100,33 +110,43 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     Before ingest has read the corpus, a few of its files are read for it."""
     settings: AnnotateSettings = run.recipe.annotate
     annotators, questions = _annotators(run), material.planned_questions(run)
-    tokens = tokens_of(run)
-    ingest, passages, count = inputs.get("ingest"), list[Material](), 0
-    if "documents" in annotators and settings.passages != 0:
+    tokens, ingest = tokens_of(run), inputs.get("ingest")
+    wanted = {kind: most for kind, most in _wanted(settings).items() if kind in annotators and most != 0}
+    known: dict[Kind, list[Material]] = {}
+    counts: dict[Kind, int] = {}
+    if wanted:
         if ingest:
-            passages = list(material.Corpus.of(ingest).sample(settings.passages, run.recipe.seed))
-            count = len(passages)
+            corpus = material.Corpus.of(ingest)
+            whole = corpus.count(None)
         else:
             extent = extent_of(run, tokens)
-            passages = list(material.Corpus(extent.documents, extent.passages).sample(None, run.recipe.seed))
-            count = min(extent.count, extent.count if settings.passages is None else settings.passages)
+            corpus, whole = material.Corpus(extent.documents, extent.passages), extent.count
+        known = {k: list(corpus.sample(most if ingest else None, run.recipe.seed, k)) for k, most in wanted.items()}
+        counts = {k: whole if most is None else min(whole, most) for k, most in wanted.items()}
     out: dict[str, Any] = {
-        "seeds": len(run.domain.seeds) if settings.seeds else 0, "passages": count, "sources": material.question_sources(run),
-        "teacher": teacher_name(run), "questions": None if questions is None else len(questions),
+        "seeds": len(run.domain.seeds) if settings.seeds else 0, "passages": counts.get("documents", 0),
+        "sources": material.question_sources(run), "teacher": teacher_name(run),
+        "questions": None if questions is None else len(questions),
         "calls": None, "most_calls": settings.max_calls, "cost": None,
     }  # fmt: skip
-    if not ingest and count:
+    if settings.reading.passages:
+        out["readings"] = counts["pretraining"]
+    if not ingest and any(counts.values()):
         out["passages_are"] = "estimated"
     if questions is None:
         return out
-    if ingest or not count:
-        most = sum(annotators["documents"].calls(p, settings) for p in passages)
-        most += sum(annotators["questions"].calls(q, settings) for q in questions)
-        out["most_calls"] = min(most, most if settings.max_calls is None else settings.max_calls)
     # Of a corpus not read yet the passages known stand for all of them.
-    items: list[Item] = [*questions, *islice(cycle(passages), count)]
+    items: list[Item] = [*questions, *chain(*(islice(cycle(known[k]), n) for k, n in counts.items()))]
+    if "passages_are" not in out:
+        most = sum(annotators[kind_of(i)].calls(i, settings) for i in items)
+        out["most_calls"] = min(most, most if settings.max_calls is None else settings.max_calls)
     found = estimate(run, Sample(items, len(items)), annotators, tokens, _price(run))
     return out | {k: found[k] for k in ("calls", "tokens", "cost", "seconds", "note")}
+
+
+def _wanted(settings: AnnotateSettings) -> dict[Kind, int | None]:
+    """How many passages each kind of annotator is given, in this order; None for all."""
+    return {"documents": settings.passages, "pretraining": settings.reading.passages}
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -142,15 +162,18 @@ def run(job: Job) -> dict[str, Any]:
 
         def items() -> Iterator[Item]:
             yield from asked
-            if "documents" in annotators:
-                yield from corpus.sample(settings.passages, job.run.recipe.seed)
+            for kind, most in wanted.items():
+                yield from corpus.sample(most, job.run.recipe.seed, kind)
 
-        count = len(asked) + (corpus.count(settings.passages) if "documents" in annotators else 0)
+        wanted = {kind: most for kind, most in _wanted(settings).items() if kind in annotators}
+        passages = corpus.count(settings.passages) if "documents" in wanted else 0
+        count = len(asked) + sum(corpus.count(most) for most in wanted.values())
         before = estimate(job.run, Sample(items(), count), annotators, tokens_of(job.run), price)
         ledger = Ledger({a.name: a.stages for a in annotators.values()})
         done = asyncio.run(ask_all(job, annotators, items(), count, keys, work, ledger, price))
         about = {
-            "teacher": done.model, "passages": corpus.count(None), "asked_passages": max(0, done.ended.begun - len(asked)),
+            "teacher": done.model, "passages": corpus.count(None),
+            "asked_passages": min(passages, max(0, done.ended.begun - len(asked))),
             "estimate": compared(before, done, price, key_of(job.run, annotators)),
         }  # fmt: skip
         return _finish(job, work, ledger, done, price, about)
@@ -182,6 +205,10 @@ def _finish(
     job: Job, work: Work, ledger: Ledger, done: Asked, price: Price | None, more: dict[str, Any]
 ) -> dict[str, Any]:
     pool, sieved, facts = curate(job, work, ledger)
+    if job.settings.reading.passages:
+        gone, facts["reading"] = write_readings(job, work)
+        ledger.sieve("readings", facts["reading"]["passages"] + len(gone), [r.reason for r in gone])
+        sieved = [*sieved, *gone]
     kept = pool.candidates
     write_rows(job.folder / "examples.jsonl", pool.lines())
     write_rows(job.folder / "rejected.jsonl", chain((line for _, line in work.rejected.lines()), sieved))
@@ -200,7 +227,7 @@ def _finish(
         "by_origin": dict(Counter(c.origin for c in kept)),
         "by_source": dict(Counter(c.source for c in kept)), "ledger": ledger.data(), "mistakes": dict(ledger.mistakes),
         **facts, **more,
-        "files": {n: f"{n}.jsonl" for n in ("examples", "rejected")},
+        "files": {n: f"{n}.jsonl" for n in ("examples", "rejected", *(["reading"] if "reading" in facts else []))},
     }  # fmt: skip
     if done.stopped:
         result["stopped"] = done.stopped
@@ -211,6 +238,9 @@ def _finish(
 def _say(result: dict[str, Any], price: Price | None) -> None:
     reasons, tokens = result["rejected"], result["tokens"]
     why = ": " + ", ".join(f"{reason} {n:,}" for reason, n in reasons.items()) if reasons else ""
+    if "reading" in result:
+        reading = result["reading"]
+        say(f"  {sum(reading['tasks'].values()):,} reading tasks about {reading['passages']:,} passages")
     say(f"  {result['kept']:,} kept, {sum(reasons.values()):,} rejected{why}")
     if result["calls"]:
         took = f"{result['calls']:,} calls ({result['cached']:,} from the cache)"
