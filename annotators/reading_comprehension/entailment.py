@@ -22,6 +22,12 @@ LONGEST = 28  # words of a statement
 _JOINT = re.compile(r"(?:, whereas |, while |, although |; however, |; (?!provided|except|unless|and |or |but |if |in which))|, but (?!only|not|if|unless|when|for|after|until|rather|also|in\b|by\b|to\b|with\b)")
 # What it points to stands in another sentence.
 _POINTS = re.compile(r"\b(?:such an?\b|this\b|that\.|these\b|those\.|it\.|them\.|latter\b|former\b|respectively\b)")
+# An order is neither true nor false.
+_ORDERS = re.compile(
+    r"(?:Use|Report|Give|Check|Take|Keep|Avoid|Start|Stop|Place|Apply|Hold|Do|Be|Make|Write|Store|Add|Ask|Monitor|Note|Remember|Ensure|"
+    r"Administer|Assess|Observe|Let|See|Find|Calculate|Determine|Inform|Teach|Offer|Refer|Measure|Record|Repeat|Wash|Wear|Read|Compare|"
+    r"Discontinue|Instruct|Advise|Contact|Obtain|Select|Choose|Set|Put|Turn|Move|Show|Prepare|Perform|Please)\b"
+)
 # A condition, a view or a question: what it says is not said flatly.
 _NOT_FLAT = re.compile(
     r"\b(?:if|unless|whether|would|could|might|may|can|should|suppose|assume|imagine|consider|perhaps|probably|likely|possibly|possible|"
@@ -35,7 +41,7 @@ _NOT_FLAT = re.compile(
 _BOUND = re.compile(
     r"\b(?:more|less|fewer|greater|higher|lower|over|under|above|below|least|most|minimum|maximum|up to|within|about|around|approximately|"
     r"roughly|nearly|almost|some|exceed\w*|beyond|between|from|to|at|or|to|per|every|another|further|additional|later|earlier|ago|"
-    r"after|before|until|by|younger|older|than|limit\w*)\W+(?:[\w-]+\W+){0,3}$",
+    r"after|before|until|younger|older|than|limit\w*)\W+(?:[\w-]+\W+){0,3}$",
     re.I,
 )
 _NEGATED = re.compile(r"\b(?:not|no|never|nor|neither|none|without|cannot|hardly|rarely|seldom|scarcely|lacks?|absen\w+|\w+n't|\w+n’t|fails?|unlike)\b", re.I)
@@ -47,7 +53,7 @@ _CONTRARY = {
     "weaker": "stronger", "accelerates": "slows", "strengthens": "weakens", "weakens": "strengthens", "widens": "narrows",
     "always": "never", "never": "always", "rises": "falls", "falls": "rises",
     "older": "younger", "younger": "older", "heavier": "lighter", "lighter": "heavier", "excludes": "includes",
-    "permits": "forbids", "prohibits": "permits", "requires": "forbids",
+    "permits": "forbids", "prohibits": "permits",
     "dilates": "constricts", "constricts": "dilates", "contracts": "expands", "inhibits": "stimulates", "stimulates": "inhibits",
     "gains": "loses", "absorbs": "releases", "releases": "absorbs", "ascending": "descending",
 }  # fmt: skip
@@ -59,7 +65,7 @@ _UNDENIED = re.compile(r" (?:is|are|was|were|must|shall|does|do|did) (?P<no>not 
 def claims(sentence: Sentence, spelling: Spelling) -> Iterator[Task]:
     """At most one statement of a sentence, true or false as its own text decides where it could be either."""
     text = sentence.text
-    if _POINTS.search(text):
+    if _POINTS.search(text) or _ORDERS.match(text):
         return
     true, false = _clause(text), _changed(text)
     if true and (false is None or _coin(text)):
@@ -92,7 +98,7 @@ _OPENS = re.compile(r"(?:\w+ing\b|Although|Though|While|Whereas|Unlike|Despite|I
 def _changed(text: str) -> str | None:
     """The sentence with one fact changed so that both cannot be true."""
     words = text.split()
-    if len(words) > LONGEST or not _stands(text) or words[0].lower() in _LEANING or "(" in text:
+    if len(words) > LONGEST or not _stands(text) or words[0].lower() in _LEANING or re.search(r"[(;:]", text):
         return None
     for change in (_other_number, _contrary, _undenied, _denied):
         if (found := change(text)) and found != text:
