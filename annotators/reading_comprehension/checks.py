@@ -14,20 +14,21 @@ GAP = "____"
 FEWEST, LONGEST = 3, 80  # words of a question and of a quote at the least; of a question or an answer at the most
 _SHARE = 0.8  # of a summary's words that mean something, as many stand in the text
 _ELSEWHERE = re.compile(
-    r"\b(?:tables?|figures?|diagrams?|charts?|images?|slides?|pages?|chapters?|authors?|previous (?:section|passage|text)s?|other sources?|"
-    r"your (?:own )?(?:knowledge|experience|opinion)|do you think|in general knowledge|outside (?:of )?the (?:text|passage))\b",
+    r"\b(?:tables?|figures?|diagrams?|charts?|images?|slides?|pages?|chapters?|authors?|"
+    r"previous (?:section|passage|text)s?|other sources?|your (?:own )?(?:knowledge|experience|opinion)|do you think|in general knowledge|outside (?:of )?the (?:text|passage))\b",
     re.I,
 )
 _MARKUP = re.compile(r"<\||\|>|</?(?:think|s|system|user|assistant)>|\[/?INST\]|```")
 _GAP = re.compile(r"_{2,}|\[(?:blank|gap|\.{3})\]|\.{4,}")
 _SAID = re.compile(r"^(yes|no|true|false)\b\W*", re.I)
 _LEAD_IN = re.compile(
-    r"^[^:?]*\b(?:text|passage|statement|true|false|supported?|correct|said|says?|states?|whether)\b[^:?]*[:?]\s*(?=\S)", re.I
+    r"^[^:?]*\b(?:text|passage|statement|true|false|supported?|correct|said|says?|states?|whether)\b[^:?]*[:?]\s*(?=\S)",
+    re.I,
 )
 _SMALL = frozenset(
-    "a an the of in on at to for from by with and or as is are was were be been being it its their his her this that these those which who "
-    "what why how when where does do did has have had can may because so then there they them than such if but also says say said "
-    "text passage according states state statement true false yes no".split()
+    "a an the of in on at to for from by with and or as is are was were be been being it its their his her this that these "
+    "those which who what why how when where does do did has have had can may because so then there they them than such if but "
+    "also says say said text passage according states state statement true false yes no".split()
 )
 
 

@@ -19,14 +19,16 @@ MOST = 3  # tasks of a passage
 _ORDER = ("definition", "cause", "summary", "entailment", "cloze")  # what is rarest is taken first
 # Headings that say where something stands and not what it is about.
 _EMPTY = re.compile(
-    r"^(?:introduction|references|abstract|background|(?:materials and )?methods?|results?|discussion|conclusions?|(?:chapter )?summary|overview|"
-    r"acknowledge?ments?|appendix.*|tables?\b.*|figures?\b.*|contents|key \w+|learning \w+|(?:critical|check|review|problem|challenge|"
-    r"additional|conceptual).*|.*(?:contributions|interests|questions|exercises|problems|resources|reading|links?|section|article|exhibit)\b.*|"
-    r"glossary|bibliography|notes?|footnotes?|index|preface|purpose|scope|definitions?|general|other|more|untitled.*)$",
+    r"^(?:introduction|references|abstract|background|(?:materials and )?methods?|results?|discussion|conclusions?|overview"
+    r"|(?:chapter )?summary|acknowledge?ments?|appendix.*|tables?\b.*|figures?\b.*|contents|key \w+|learning \w+|glossary"
+    r"|(?:critical|check|review|problem|challenge|additional|conceptual).*|bibliography|(?:foot)?notes?|index|preface|purpose"
+    r"|.*\b(?:contributions|interests|questions|exercises|problems|resources|reading|links?|section|article|exhibit)\b.*"
+    r"|scope|definitions?|general|other|more|untitled.*)$",
     re.I,
 )
-
-_LISTED = re.compile(r"(?:references|bibliography|further reading|works cited|acknowledge?ments?|questions|exercises|problems)\W*$", re.I)
+_LISTED = re.compile(
+    r"(?:references|bibliography|further reading|works cited|acknowledge?ments?|questions|exercises|problems)\W*$", re.I
+)
 
 
 @dataclass(frozen=True)

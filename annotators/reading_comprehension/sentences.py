@@ -16,14 +16,18 @@ _ENGLISH = frozenset(
     "its these when than also more".split()
 )
 # Formulas, code, links, references by number: what is left of them in running text, or does not stand by itself.
-_ODD = re.compile(r"[|=_@#*\[\]{}<>\\§©®™→←~^±≤≥≈∝×…•]|https?:|www\.|\bet al\b|\.\.|\w- [a-z]|[a-z]{3}[A-Z]|\s[,.;:]|:\s*\.?$|\d\s*–\s*$")
+_ODD = re.compile(
+    r"[|=_@#*\[\]{}<>\\§©®™→←~^±≤≥≈∝×…•]|https?:|www\.|\bet al\b|\.\.|\w- [a-z]|[a-z]{3}[A-Z]|\s[,.;:]|:\s*\.?$|\d\s*–\s*$"
+)
 _ELSEWHERE = re.compile(
     r"\b(?:fig(?:ure|s?\.)|tables?|eqs?\.|equations?|chapters?|sections?|appendi(?:x|ces)|exhibits?|exercises?|examples? \d|box \d"
     r"|page|slide|link|below\.$|(?:as|shown|described|mentioned|discussed|listed|given|seen|noted) (?:above|below|earlier|previously)"
     r"|following|aforesaid|hereof|herein|hereto|hereunder|hereinafter|thereof|said|supra|infra|ibid)\b",
     re.I,
 )
-_PERSON = re.compile(r"\b(?:I|we|us|our|ours|you|your|yours|my|me|he|she|his|her|him|let's|here|today|yesterday)\b", re.I)
+_PERSON = re.compile(
+    r"\b(?:I|we|us|our|ours|you|your|yours|my|me|he|she|his|her|him|let's|here|today|yesterday)\b", re.I
+)
 # A heading that ran into the text below it.
 _GLUED = re.compile(
     r"^(?i:(?P<head>\w[\w’'-]*(?: [\w’'-]+){0,5})\W+(?P=head)\b)|^(?:[A-Z][\w-]*,? (?:(?:of|for|and|the|in|to|on|a|with) )*){4}"
@@ -69,7 +73,12 @@ def is_prose(line: str) -> bool:
         return False
     if _ODD.search(line) or _ELSEWHERE.search(line) or _PERSON.search(line) or '"' in line or "“" in line:
         return False
-    if _GLUED.search(line) or _TWO.search(line) or line.count("(") != line.count(")") or any(len(w) > 30 for w in words):
+    if (
+        _GLUED.search(line)
+        or _TWO.search(line)
+        or line.count("(") != line.count(")")
+        or any(len(w) > 30 for w in words)
+    ):
         return False
     letters = sum(c.isalpha() and c.isascii() for c in line)
     if letters < 0.7 * len(line) or sum(w[0].isupper() for w in words) > 0.4 * len(words):

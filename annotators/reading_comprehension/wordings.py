@@ -6,9 +6,9 @@ from zoo.api import Task, TaskKind
 from zoo.artifact import digest_text
 
 _KINDS: dict[str, TaskKind] = {
-    "definition": "definition", "definition_of": "definition", "name": "definition", "reason": "cause", "reason_of": "cause", "result": "cause",
-    "caused_by": "cause", "effect": "cause", "conclusion": "summary", "heading": "summary", "cloze": "cloze",
-    "claim": "entailment",
+    **dict.fromkeys(("definition", "definition_of", "name"), "definition"),
+    **dict.fromkeys(("reason", "reason_of", "result", "caused_by", "effect"), "cause"),
+    "conclusion": "summary", "heading": "summary", "cloze": "cloze", "claim": "entailment",
 }  # fmt: skip
 _QUESTIONS: dict[str, tuple[str, ...]] = {
     "definition": (

@@ -182,7 +182,8 @@ def test_a_line_that_goes_on_in_the_next_is_no_sentence() -> None:
 
 
 PASSAGE = passage(
-    "Snow is white because its crystals send back light of every colour. Old snow is grey. A layer of 20 cm keeps the soil from freezing."
+    "Snow is white because its crystals send back light of every colour. Old snow is grey. "
+    "A layer of 20 cm keeps the soil from freezing."
 )
 WHITE = "Snow is white because its crystals send back light of every colour."
 LAYER = "A layer of 20 cm keeps the soil from freezing."

@@ -1,5 +1,5 @@
-"""pretrain: continued pretraining of the base on the passages, as they are or as reading texts; leaves the adapter that finetune goes on with, or, where all
-weights train, the model that finetune adapts."""
+"""pretrain: continued pretraining of the base on the passages, as they are or as reading texts; leaves the adapter that
+finetune goes on with, or, where all weights train, the model that finetune adapts."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     settings = run.recipe.pretrain
     if "ingest" not in inputs:
         return {"tokens": settings.max_tokens, "seconds": None, "note": "known once ingest is done"}
-    characters = sum(len(p.text) for p in inputs["ingest"].rows("passages.jsonl", Passage)) * _growth(run, inputs["ingest"])
+    characters = sum(len(p.text) for p in inputs["ingest"].rows("passages.jsonl", Passage)) * _growth(
+        run, inputs["ingest"]
+    )
     share = (1 - settings.held_out) / (1 - settings.replay.share)
     tokens = round(characters / CHARACTERS_PER_TOKEN * share * settings.epochs)
     tokens = min(tokens, settings.max_tokens or tokens)
@@ -155,11 +157,19 @@ def run(job: Job) -> dict[str, Any]:
     write_measured(job.folder, {0: before, result["steps"]: after})
     total = sum(found.counts[n] for n in ("corpus_tokens", "replay_tokens")) or 1
     return {
-        **result, **found.counts, "text": settings.text,
-        "tasks": dict(sorted(sum((Counter(t.tasks) for t, _ in found.texts), Counter[str]()).items())),
-        "rejected": dict(sorted(Counter(r.reason for r in found.rejected).items())),
-        "coverage": round(min(1.0, layout.tokens[-1] / total), 4),
+        **result, **found.counts, **_read(settings, found), "coverage": round(min(1.0, layout.tokens[-1] / total), 4),
         **{name: {"before": before[name], "after": after[name]} for name in before},
+    }  # fmt: skip
+
+
+def _read(settings: PretrainSettings, found: Material) -> dict[str, Any]:
+    """What was read of the documents: which kind of text, its tasks by kind, how many of them a teacher's, and what was left
+    out by reason."""
+    tasks = Counter[str](kind for text, _ in found.texts for kind, n in text.tasks.items() for _ in range(n))
+    rejected = Counter(r.reason for r in found.rejected)
+    return {
+        "text": settings.text, "tasks": dict(sorted(tasks.items())), "taught": sum(t.taught for t, _ in found.texts),
+        "rejected": dict(sorted(rejected.items())),
     }  # fmt: skip
 
 

@@ -18,13 +18,15 @@ _GAP_TOKENS = 2  # what it may add between two parts
 
 @dataclass(frozen=True)
 class Text:
-    """A text to train on; `passages` are the ids of those in it, `tasks` counts those behind them by kind."""
+    """A text to train on; `passages` are the ids of those in it, `tasks` counts those behind them by kind, of which
+    `taught` are a teacher's."""
 
     id: str
     document: str
     passages: tuple[str, ...]
     text: str
     tasks: Mapping[str, int] = field(default_factory=dict)
+    taught: int = 0
 
 
 def as_it_is(passages: Sequence[Passage]) -> Text:
@@ -99,6 +101,6 @@ class ReadingTexts:
     def _text(self, document: str, number: int, part: _Part) -> Text:
         written = [self._reader.as_text(t) for t in part.tasks]
         kinds = Counter[str](t.kind for t in part.tasks)
-        return Text(
-            f"{document}~{number}", document, tuple(part.passages), GAP.join([*part.texts, *written]), kinds
-        )
+        taught = sum(t in self._taught.get(p, []) for p in part.passages for t in part.tasks)
+        whole = GAP.join([*part.texts, *written])
+        return Text(f"{document}~{number}", document, tuple(part.passages), whole, kinds, taught)
