@@ -14,8 +14,9 @@ GAP = "____"
 FEWEST, LONGEST = 3, 80  # words of a question and of a quote at the least; of a question or an answer at the most
 _SHARE = 0.8  # of a summary's words that mean something, as many stand in the text
 _ELSEWHERE = re.compile(
-    r"\b(?:tables?|figures?|diagrams?|charts?|images?|slides?|pages?|chapters?|authors?|"
-    r"previous (?:section|passage|text)s?|other sources?|your (?:own )?(?:knowledge|experience|opinion)|do you think|in general knowledge|outside (?:of )?the (?:text|passage))\b",
+    r"\b(?:tables?|figures?|diagrams?|charts?|images?|slides?|pages?|chapters?|authors?|previous (?:section|passage|text)s?"
+    r"|other sources?|your (?:own )?(?:knowledge|experience|opinion)|do you think|in general knowledge"
+    r"|outside (?:of )?the (?:text|passage))\b",
     re.I,
 )
 _MARKUP = re.compile(r"<\||\|>|</?(?:think|s|system|user|assistant)>|\[/?INST\]|```")

@@ -84,9 +84,7 @@ def definitions(sentence: Sentence, spelling: Spelling) -> Iterator[Task]:
     if found is None or not _names(found["term"]) or len(found["what"].split()) < 4:
         return
     what = found["what"]
-    if found.re is _IS and (
-        _NO_GENUS.match(what) or not _RELATING.search(what) or re.search(r"[;:]|, (?:and|but) ", what)
-    ):
+    if found.re is _IS and not _is_genus(what, many=found["verb"] == "are"):
         return
     if found.re is _REFERS and _REFERRAL.search(what):
         return
@@ -95,6 +93,14 @@ def definitions(sentence: Sentence, spelling: Spelling) -> Iterator[Task]:
         yield ask("definition_of", text, text, text, term=re.sub(r"^An? ", "", found["term"]))
     else:
         yield ask("definition", text, text, text, term=term, verb=found.groupdict().get("verb") or "is")
+
+
+def _is_genus(what: str, many: bool) -> bool:
+    """Whether it says what something is, and no more: "a kind of bird that ..." and not "a good choice", nor of `many`
+    things "a switch to another"."""
+    if _NO_GENUS.match(what) or not _RELATING.search(what) or re.search(r"[;:]|, (?:and|but) ", what):
+        return False
+    return not many or bool(re.match(r"(?:any|one of the|the|an? (?:group|kind|type|class|family|set|form)) ", what))
 
 
 def _names(term: str) -> bool:

@@ -18,7 +18,7 @@ LEANING = frozenset(
     "over of and but or so yet then thus hence therefore however also only not first second third next finally last its "
     "their his her our your my more less same latter former today now further".split()
 )
-PRONOUNS = frozenset("it they them he she this these those".split())
+PRONOUNS = frozenset("it they them he she this these those that".split())
 VERBS = frozenset(
     "is are was were be been being has have had do does did can could may might must shall should will would that which "
     "who whose where when if because while although than and or but not as to by with for from at on".split()
@@ -60,7 +60,7 @@ HANGING = one_of(
     r"were be it this than especially particularly even often usually \w+ly"
 )
 TURNS = re.compile(
-    r",? (?:but|so|while|whereas|although|though|and (?:therefore|thus|so|hence)|unless|because|since|however|yet)\b"
+    r",? (?:but|so|while|whereas|although|though|and (?:therefore|thus|so|hence)|unless|because|since|however|yet)\b|\b(?:therefore|thus|hence)\b"
 )
 
 UNITS = one_of(
