@@ -60,7 +60,8 @@ HANGING = one_of(
     r"were be it this than especially particularly even often usually \w+ly"
 )
 TURNS = re.compile(
-    r",? (?:but|so|while|whereas|although|though|and (?:therefore|thus|so|hence)|unless|because|since|however|yet)\b|\b(?:therefore|thus|hence)\b"
+    r",? (?:but|so|while|whereas|although|though|and (?:therefore|thus|so|hence)|unless|because|since|however|yet)\b"
+    r"|\b(?:therefore|thus|hence)\b"
 )
 
 UNITS = one_of(
@@ -112,7 +113,8 @@ ORDERS = re.compile(
     one_of(
         "Use Report Give Check Take Keep Avoid Start Stop Place Apply Hold Do Be Make Write Store Add Ask Monitor Note Remember "
         "Ensure Administer Assess Observe Let See Find Calculate Determine Inform Teach Offer Refer Measure Record Repeat Wash "
-        "Wear Read Compare Discontinue Instruct Advise Contact Obtain Select Choose Set Put Turn Move Show Prepare Perform Please"
+        "Wear Read Compare Discontinue Instruct Advise Contact Obtain Select Choose Set Put Turn Move Show Prepare Perform "
+        "Please"
     )
     + r"\b"
 )
