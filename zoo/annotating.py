@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from jinja2 import Environment, StrictUndefined, Template
 
 from zoo.answers import read_json, writable
-from zoo.api import Attempt, Document, Example, Mistake, Passage, Question, Rejected, Verdict
+from zoo.api import Attempt, Document, Example, Mistake, Passage, Question, Reading, Rejected, Task, Verdict
 from zoo.artifact import digest_text
 from zoo.config import AnnotateSettings
 from zoo.errors import RequestError, ZooError, unknown
@@ -35,6 +35,9 @@ from zoo.training.forms import draw
 REPAIRS = 2  # further tries at JSON that cannot be read
 SHARED = "shared"  # prompts that every annotator uses: annotators/shared/prompts/, a domain's in prompts/shared/
 BUDGET = "budget"  # why an item failed for which no call was left
+
+
+Row = Example | Reading | Rejected | Extracted
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ class Material:
     document: Document
     number: int
     others: tuple[Placed, ...] = ()
+
+
+@dataclass(frozen=True)
+class ToStudy(Material):
+    """A passage to write reading tasks about, for continued pretraining."""
+
+    use: ClassVar[str] = "pretraining"
 
 
 @dataclass(frozen=True)
@@ -195,9 +205,9 @@ class Annotator(Protocol):
     is what it asks where every answer can be used: each prompt with the JSON schema it is sent with, and an answer such
     as it usually gets; nothing for an item that it turns down unasked. Plans and budgets in tokens are reckoned from it.
 
-    `annotate` is given a `Material` or a `Question`, raises Failed or gives back a Rejected where nothing can be
-    kept (one that reads triples: an Extracted where there may be some), and depends on nothing but its arguments. `version`
-    is bumped whenever it would make something else of the same answers.
+    `annotate` is given a `Material` or a `Question`, gives back an Example (for pretraining a Reading, where it reads triples
+    an Extracted), raises Failed or gives back a Rejected where nothing can be kept, and depends on nothing but its
+    arguments. `version` is bumped whenever it would make something else of the same answers.
     """
 
     name: str
@@ -210,7 +220,37 @@ class Annotator(Protocol):
 
     async def annotate(
         self, item: Material | Question, ask: Ask, domain: Domain, settings: AnnotateSettings
-    ) -> Example | Rejected | Extracted: ...
+    ) -> Row: ...
+
+
+class ReadText(Protocol):
+    """A passage as it is read in continued pretraining, and the tasks behind it."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def tasks(self) -> list[Task]: ...
+
+
+class Reader(Annotator, Protocol):
+    """An annotator of the kind `pretraining`: it also finds tasks without a teacher. `mine` is given one document's passages
+    in order and gives for each, by its id, what is read of it; `as_text` is a task as it is read, answer and all."""
+
+    def mine(self, passages: Sequence[Passage]) -> Mapping[str, ReadText]: ...
+
+    def as_text(self, task: Task) -> str: ...
+
+
+def load_reader(name: str) -> Reader:
+    """Raises RequestError where the annotator of that name is none for pretraining."""
+    found: Any = load_annotator(name)
+    if not hasattr(found, "mine"):
+        raise RequestError(
+            f"The annotator {name} makes no reading texts; name another under annotators.pretraining in the domain's domain.yaml."
+        )
+    reader: Reader = found
+    return reader
 
 
 def use_of(item: Material | Question) -> str:
@@ -262,6 +302,12 @@ def length_for(item_id: str, settings: AnnotateSettings) -> Literal["short", "lo
     """How long the reasoning about an item is asked to be: long for `settings.long_share` of the items, drawn by their ids
     alone. Students of up to about 3B learn worse from long reasoning, and best from a mix (arXiv 2502.12143)."""
     return "long" if draw(item_id, "length") < settings.long_share else "short"
+
+
+def code_digest(name: str) -> str:
+    """Over the annotator's Python alone: what decides the tasks it finds without a teacher."""
+    root = folder("annotators") / name
+    return digest_files(root, root.glob("*.py"))
 
 
 def prompted(domain: Domain, annotator: str, name: str, stage: str | None, **values: Any) -> Prompt:

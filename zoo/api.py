@@ -18,6 +18,8 @@ Kind = Literal["choice", "yes_no_maybe", "short", "number", "explanation", "labe
 Judgement = Literal["right", "wrong", "abstain"]
 Origin = Literal["person", "document", "questions"]
 Level = Literal["basic", "intermediate", "complex"]
+# What a reading task asks for (AdaptLLM, arXiv 2309.09530).
+TaskKind = Literal["definition", "cause", "summary", "cloze", "entailment"]
 # What went wrong in a solution, as SciInstruct names it (arXiv 2401.07950).
 Mistake = Literal["comprehension", "calculation", "reasoning"]
 
@@ -149,6 +151,30 @@ class Rejected(Row):
     mistake: Mistake | None = None
     attempts: list[Attempt] = []
     detail: dict[str, Any] = {}
+
+
+class Task(Row):
+    """A reading task about a text: what is asked, the answer that the text gives, and the text's own words that prove it."""
+
+    kind: TaskKind
+    question: str
+    answer: str
+    quote: str
+
+
+class Reading(Row):
+    """The tasks about one passage that a teacher wrote and that passed every check. `refused` are those that did not, each
+    with its reason."""
+
+    id: str
+    document: str
+    passage: str
+    tasks: list[Task]
+    source: str
+    licence: str
+    teacher: Teacher | None = None
+    attempts: list[Attempt] = []
+    refused: list[Rejected] = []
 
 
 ElementKind = Literal["title", "text", "item", "table", "code"]

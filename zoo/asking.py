@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.annotating import Annotator, Ask, Failed, Material, use_of
-from zoo.api import Example, Question, Rejected, Teacher
+from zoo.annotating import Annotator, Ask, Failed, Material, Row, use_of
+from zoo.api import Question, Reading, Rejected, Teacher
 from zoo.config import AnnotateSettings
 from zoo.console import Progress, money, progress, say
 from zoo.errors import ZooError
@@ -31,7 +31,6 @@ UNANSWERED = "unanswered"
 # set aside for an item; each call is held to what it can truly take.
 _BYTES_A_TOKEN = 6
 Item = Material | Question
-Row = Example | Rejected | Extracted
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class Work:
 
     def __init__(self, folder: Path) -> None:
         self.examples = Spill(folder / "examples")
+        self.readings = Spill(folder / "readings")
         self.rejected = Spill(folder / "rejected")
         self.extracted = Spill(folder / "extracted")
         self.candidates: list[Candidate] = []
@@ -58,6 +58,7 @@ class Work:
 
     def close(self) -> None:
         self.examples.close()
+        self.readings.close()
         self.rejected.close()
         self.extracted.close()
 
@@ -72,6 +73,8 @@ class Work:
             self.reasons[row.reason] += 1
         elif isinstance(row, Extracted):
             self.extracted.put(number, row)
+        elif isinstance(row, Reading):
+            self.readings.put(number, row)
         else:
             self.examples.put(number, row)
             origin, source = sys.intern(row.origin), sys.intern(row.source)
@@ -170,7 +173,7 @@ class _Desk:
             if self.silent >= SILENT and not second and not self.job.settings.batch:
                 raise self.gone(str(e)) from e
         row = row.model_copy(update={"attempts": ask.attempts})
-        if isinstance(row, Example):
+        if not isinstance(row, Rejected):
             credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
             row = row.model_copy(update={"teacher": credit})
         else:
@@ -188,7 +191,7 @@ class _Desk:
         self.ledger.add(self.annotator(item).name, outcome.row)
         self.asked += bool(outcome.spent.calls)
         self.unanswered += isinstance(outcome.row, Rejected) and outcome.row.reason == UNANSWERED
-        self.kept += isinstance(outcome.row, Example)
+        self.kept += not isinstance(outcome.row, Rejected)
         self.spent = self.spent.plus(outcome.spent)
         spent = {"calls": self.spent.calls, "tokens": self.spent.tokens, "cost": self.spent.cost}
         shares = [spent[n] / most for n, most in self.limits._asdict().items() if most]

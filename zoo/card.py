@@ -15,6 +15,7 @@ from zoo.config import SourceConfig
 from zoo.evaluation.report import leaning, leans
 from zoo.gate import Gate
 from zoo.library import folder
+from zoo.report.wording import pretraining_read
 from zoo.run import Run
 
 # Licences under which a derived model may carry its base's licence; any other makes the release's own `other`.
@@ -146,7 +147,9 @@ def write_card(run: Run, inputs: dict[str, Artifact], version: str, gate: Gate, 
         metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True), domain=config, version=version, base=base,
         rows=rows, sources=sources_of(run, [*rows, *pretraining]), tasks=tasks(trained),
         with_text=with_text(trained, forms),
-        kept_passages=kept_passages(examples), pretraining=pretraining, worse=worse(suites), said_most=said_most(suites),
+        kept_passages=kept_passages(examples), pretraining=pretraining,
+        pretraining_read=pretraining_read(inputs["pretrain"].result) if "pretrain" in inputs else "",
+        worse=worse(suites), said_most=said_most(suites),
         suites=suites, gate=gate, decision=decision, licence=licence, licence_why=why,
         steps={n: a.record for n, a in inputs.items()}, recipe=run.recipe,
         settings={n: yaml.safe_dump(without_paths(a.record["config"]), sort_keys=False).strip() for n, a in inputs.items()},

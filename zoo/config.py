@@ -118,7 +118,7 @@ class DomainConfig(Strict):
     tags: list[str] = []
     hub: str | None = None
     sources: list[SourceConfig]
-    annotators: dict[Literal["documents", "questions"], str]
+    annotators: dict[Literal["documents", "questions", "pretraining"], str]
     verifiers: dict[Kind, str]
     kinds: dict[Written, Annotated[float, Field(gt=0)]] = {}
     suites: list[str]
@@ -184,6 +184,12 @@ class DifficultySettings(Strict):
     temperature: float = Field(0.8, gt=0)
 
 
+class ReadingSettings(Strict):
+    """About how many passages the teacher is asked for reading tasks, which pretrain puts behind them."""
+
+    passages: int = Field(0, ge=0)
+
+
 class AnnotateSettings(Strict):
     """`concurrency` is how many items are under way at a time. With `batch` the teacher's batch endpoint answers, for less
     money and within a day a round, and `batch_rows` is how many are under way, and the most requests in a batch.
@@ -202,6 +208,7 @@ class AnnotateSettings(Strict):
     questions: int | None = Field(None, ge=0)
     sources: list[str] = []
     graph: GraphSettings = GraphSettings()
+    reading: ReadingSettings = ReadingSettings()
     max_calls: int | None = Field(None, ge=0)
     max_tokens: int | None = Field(None, ge=0)
     max_cost: float | None = Field(None, ge=0)
@@ -259,8 +266,10 @@ class ReplaySettings(Strict):
 
 class PretrainSettings(TrainingSettings):
     """The adapter is finetune's: its rank and alpha are set there. With the method `full` all weights train instead, and
-    finetune's adapter is one of theirs. `held_out` is a share of the documents."""
+    finetune's adapter is one of theirs. `held_out` is a share of the documents. `text` is what is read of the others: their
+    passages as they are, or with reading tasks behind them, by the domain's annotator for pretraining."""
 
+    text: Literal["passages", "reading_comprehension"] = "passages"
     method: Literal["lora", "full"] = "lora"
     epochs: float = Field(1, gt=0)
     max_length: int = Field(512, ge=32)

@@ -1,7 +1,7 @@
 """What went into each stage of annotating and what came out of it: every count adds up.
 
 Of a line, `came = kept + went_on + sum(rejected)`; the next line of the same annotator begins with what went on, the first sieve's
-with all that was kept before it, and each further one's with what the one before it kept.
+with all that was kept before it, and each further one's with what the one before it kept. `readings` begins with the readings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.api import Example, Rejected
+from zoo.api import Example, Reading, Rejected
 from zoo.graph.triples import Extracted
 
 GIVEN = "given"  # rows that came with the domain or its sources, and need no teacher
@@ -53,7 +53,7 @@ class Ledger:
         rejected = Counter(reasons)
         self._before.append(Line(GIVEN, "checked", kept + rejected.total(), kept, kept, 0, rejected))
 
-    def add(self, of: str, row: Example | Rejected | Extracted) -> None:
+    def add(self, of: str, row: Example | Reading | Rejected | Extracted) -> None:
         """A row that annotator `of` made; what was extracted goes on to lines of its own. A row without an attempt was
         rejected at its first stage; one whose last attempt was right and that is not kept was rejected there too."""
         lines = self._lines[of]
@@ -66,14 +66,14 @@ class Ledger:
             line.right += any(a.right for a in here) if here else n < last and so_far
             so_far = any(a.right for a in here) if here else so_far
             line.went_on += n < last
-        if isinstance(row, Example):
-            line.kept += 1
-        elif isinstance(row, Extracted):
+        if isinstance(row, Extracted):
             line.went_on += 1
-        else:
+        elif isinstance(row, Rejected):
             line.rejected[row.reason] += 1
             if row.mistake:
                 self.mistakes[row.mistake] += 1
+        else:
+            line.kept += 1
 
     def counted(self, of: str, stage: str, came: int, reasons: Iterable[str]) -> None:
         """What came into a stage without answers, and why it rejected those that did not go on."""

@@ -39,8 +39,9 @@ class Corpus:
         """How many passages `sample` gives."""
         return min(sum(map(len, self.passages.values())), sys.maxsize if most is None else most)
 
-    def sample(self, most: int | None, seed: int) -> Iterator[Material]:
-        """Passages, one of each document in turn, so that a budget that ends early has seen all documents alike."""
+    def sample(self, most: int | None, seed: int, of: type[Material] = Material) -> Iterator[Material]:
+        """Passages, one of each document in turn, so that a budget that ends early has seen all documents alike; `of` says for
+        which annotator."""
         chance = random.Random(seed)
         queues = []
         for document in sorted(self.passages):
@@ -50,7 +51,7 @@ class Corpus:
         chance.shuffle(queues)
         turns = (q[turn] for turn in range(max(map(len, queues), default=0)) for q in queues if turn < len(q))
         for n, passage in enumerate(islice(turns, most)):
-            yield Material(passage, self.documents[passage.document], n)
+            yield of(passage, self.documents[passage.document], n)
 
     def named(self, file: str) -> list[Document]:
         return [d for d in self.documents.values() if PurePosixPath(d.path).name == PurePosixPath(file).name]

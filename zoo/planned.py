@@ -44,6 +44,8 @@ def _ingest(e: Entry) -> Iterator[str]:
 def _annotate(e: Entry) -> Iterator[str]:
     yield f"{e['seeds']:,} seeds"
     yield f"{'about ' if e.get('passages_are') == 'estimated' else ''}{e['passages']:,} passages"
+    if e.get("readings"):
+        yield f"{e['readings']:,} more for reading tasks"
     if e["sources"]:
         count = "the" if e["questions"] is None else f"{e['questions']:,}"
         yield f"{count} questions of {' and '.join(e['sources'])}"

@@ -96,9 +96,14 @@ def _by_fingerprint(run: Run, step: str, fingerprint: str) -> Path:
     return run.workspace.step(run.domain.name, step, fingerprint)
 
 
+def _no_more(run: Run) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Step:
-    """`check` refuses a wrong request before any work of any step; `identity` is all that decides what the step leaves,
+    """`needs` are the steps whose artifacts it works on, and `needs_for` those that it works on as well with this request's
+    settings. `check` refuses a wrong request before any work of any step; `identity` is all that decides what the step leaves,
     beside its settings and inputs; `plan` says what it would spend, given the inputs that exist; `run` does it and
     returns what is printed. `folder` says where the artifact lies, given the step's name and fingerprint. `version` is
     bumped whenever the same inputs would leave something else."""
@@ -111,6 +116,11 @@ class Step:
     plan: Callable[[Run, dict[str, Artifact]], dict[str, Any]]
     run: Callable[[Job], dict[str, Any]]
     folder: Callable[[Run, str, str], Path] = _by_fingerprint
+    needs_for: Callable[[Run], tuple[str, ...]] = _no_more
+
+    def needed(self, run: Run) -> tuple[str, ...]:
+        """All steps whose artifacts it works on in this run."""
+        return (*self.needs, *self.needs_for(run))
 
 
 def load_step(name: str) -> Step:
@@ -139,7 +149,7 @@ def prepare(domain: str, options: Options, until: str | None = None) -> Run:
     require_writable(run.workspace.root)
     for name in recipe.steps:
         step = load_step(name)
-        for needed in step.needs:
+        for needed in step.needed(run):
             if needed not in recipe.steps and needed not in _OPTIONAL:
                 raise RequestError(f"The recipe {recipe.name} has {name} without {needed}; add {needed} to its steps.")
         step.check(run)
@@ -195,7 +205,7 @@ def train(run: Run) -> dict[str, Any]:
 
 def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact, bool]:
     """The step's artifact, and whether it was there already."""
-    inputs = {n: done[n] for n in step.needs if n in done}
+    inputs = {n: done[n] for n in step.needed(run) if n in done}
     known = identity(run, step, inputs)
     name = fingerprint(known)
     while True:
@@ -267,9 +277,10 @@ def plan(run: Run) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     for name in step_names(run):
         step = load_step(name)
-        inputs = {n: done[n] for n in step.needs if n in done}
+        needs = step.needed(run)
+        inputs = {n: done[n] for n in needs if n in done}
         entry: dict[str, Any] = {"step": name, "fingerprint": None, "cached": False}
-        if len(inputs) == len([n for n in step.needs if n in run.recipe.steps]):
+        if len(inputs) == len([n for n in needs if n in run.recipe.steps]):
             try:
                 entry["fingerprint"] = fingerprint(identity(run, step, inputs))
                 artifact = Artifact(step.folder(run, name, entry["fingerprint"]))

@@ -126,7 +126,8 @@ class Made:
         write_rows(self.folder("pretrain") / "curve.jsonl", curve)
         self.leave("pretrain", {
             "tokens": 204_800, "loss": {"first": 3.1, "last": 2.5}, "perplexity": {"before": 16.0, "after": 12.0},
-            "replay_perplexity": {"before": 20.0, "after": 20.5},
+            "replay_perplexity": {"before": 20.0, "after": 20.5}, "text": "reading_comprehension",
+            "tasks": {"cause": 30, "cloze": 1200}, "taught": 12,
         })  # fmt: skip
 
     def finetune(self) -> None:

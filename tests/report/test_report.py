@@ -121,6 +121,8 @@ def test_continued_pretraining_has_its_curve_and_its_perplexities(page):
     labels = [t.text for t in section.find_class("curve")[0].find_class("y")]
     assert labels.pop() == "1 higher, up to 14.5" and raw.split()[99].endswith(",0.00") and float(labels[-1]) < 5
     assert float(labels[0]) > 0, "a loss that stays far from zero is shown from near its lowest on"
+    tasks = "1,230 reading tasks (cause 30, cloze 1,200), 12 of them by the teacher"
+    assert f"reading texts, which are their passages with {tasks} behind them." in words(section)
     rows = [words(r) for r in section.xpath(".//tbody/tr")]
     assert rows == ["held-out documents 16.00 12.00 −25.0%", "held-out general text 20.00 20.50 +2.5%"]
 

@@ -302,12 +302,13 @@ def test_the_card_names_the_texts_of_pretraining_with_their_licences(case):
     case.artifact("pretrain", {
         "tokens": 100, "documents": 2, "held_out": 1, "replay_tokens": 10, "corpus_tokens": 90, "coverage": 0.25,
         "perplexity": {"before": 2.0, "after": 1.5}, "replay_perplexity": {"before": 3.0, "after": 3.0},
+        "text": "passages", "tasks": {}, "taught": 0,
     })  # fmt: skip
     artifact, _ = run_step(case.run, load_step("release"), {**inputs, "pretrain": Artifact(case.root / "pretrain")})
     card = artifact.path("README.md").read_text()
     assert "| 3 documents | corpus | unknown |" in card
     assert "| general texts against forgetting | SRM Zoo | Apache-2.0 |" in card
-    assert "25% of the material" in card
+    assert "25% of the material" in card and "2 documents (their passages as they are), and general text" in card
     assert "some of its data come under: unknown" in card and yaml.safe_load(card.split("---")[1])["license"] == "other"
 
 

@@ -20,7 +20,7 @@ HELP = {
     "train": "From documents to a released model: every step of the recipe, those already done skipped.",
     "ingest": "Reads documents into passages and indexes them.",
     "annotate": "Has a teacher write checked training examples from passages and questions.",
-    "pretrain": "Continues the base's pretraining on the passages, where the recipe has that step.",
+    "pretrain": "Continues the base's pretraining on the passages, or on reading texts made of them, where the recipe has that step.",
     "finetune": "Fine-tunes the base on the examples with LoRA.",
     "evaluate": "Scores base, trivial baseline and model on the same items. Of a release (DOMAIN@VERSION, ORG/NAME) it "
     "measures the model again on the release's suites, or on those that --suite names, and compares with the card.",

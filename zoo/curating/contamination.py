@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo.api import Example, Passage, Rejected
+from zoo.api import Example, Passage, Rejected, Task
 from zoo.console import progress
 from zoo.curating import Pool, Sieved, likeness
 from zoo.curating.exams import Item, exams_of
@@ -68,11 +68,23 @@ class Copies:
         """The reason and what is shared with the item that the row is most like; None where it copies none. Wherever
         in the row 13 words stand, they count; those of 8 count in what it asks, which `key` tells."""
         texts = [row.question, row.context, row.reasoning, "; ".join(row.choices)]
+        return self._find(texts, {row.question, key}, key, put_of(row))
+
+    def rejected_task(self, passage: str, task: Task) -> Rejected | None:
+        """A task about a passage, where its question copies an item's."""
+        found = self._find([task.question], {task.question}, task.question, put_of_task(task))
+        if found is None:
+            return None
+        reason, shared = found
+        item = self._items[shared.item]
+        detail = {**task.model_dump(), "suite": item.suite, "item": item.id, "words": shared.words}
+        return Rejected(reason=reason, id=passage, detail=detail)
+
+    def _find(self, texts: Iterable[str], asked: set[str], key: str, put: Put) -> tuple[str, Shared] | None:
         for shared in self._long.shared(filter(None, texts)):
             if shared.share >= COPIED:
                 return "contaminated_13gram", shared
-        put = put_of(row)
-        for shared in self._short.shared({row.question, key}):
+        for shared in self._short.shared(asked):
             if shared.share < EDITED:
                 break
             item = put_of_item(self._items[shared.item])
@@ -137,6 +149,10 @@ def _answers(job: Job, pool: Pool, pairs: Sequence[tuple[Put, Put]]) -> list[flo
 
 def put_of(row: Example) -> Put:
     return Put(row.kind, row.choices, row.answer)
+
+
+def put_of_task(task: Task) -> Put:
+    return Put("short", [], task.answer)
 
 
 def put_of_item(item: Item) -> Put:

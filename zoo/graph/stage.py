@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path as File
 from typing import Any
 
-from zoo.annotating import Annotator, load_graph
+from zoo.annotating import Annotator, Material, load_graph
 from zoo.api import Rejected
 from zoo.artifact import write_rows
 from zoo.asking import Item, Round, Work
@@ -53,14 +53,14 @@ def identity_of_graph(run: Run) -> dict[str, Any]:
     return {"graph": digest_files(own, [*own.glob("*.py"), *own.glob("*.yaml")])}
 
 
-def passages_of(corpus: Corpus, settings: GraphSettings, seed: int) -> list[ToRead]:
+def passages_of(corpus: Corpus, settings: GraphSettings, seed: int) -> list[Material]:
     """The passages to read triples from."""
-    return [ToRead(m.passage, m.document, m.number) for m in corpus.sample(settings.passages, seed)]
+    return list(corpus.sample(settings.passages, seed, ToRead))
 
 
-def usual_items(passages: list[ToRead], settings: GraphSettings) -> list[ToRead | Path]:
+def usual_items(passages: list[Material], settings: GraphSettings) -> list[Material]:
     """What will be asked about as far as is known before: the passages, and as many paths as there may be."""
-    return [*passages, *stand_ins(list(passages), settings.hops, settings.questions)]
+    return [*passages, *stand_ins(passages, settings.hops, settings.questions)]
 
 
 def rounds(graph: GraphStage | None, items: Iterable[Item], count: int) -> Iterator[Round]:

@@ -201,9 +201,10 @@ def suites_of(steps: Steps) -> list[dict[str, Any]]:
 @dataclass(frozen=True)
 class Trained:
     """A training: its curve, how many steps of it had no finite loss, and its perplexities by what they were taken on,
-    where it took them."""
+    where it took them. `read` says what continued pretraining read, '' of any other training."""
 
     step: str
+    read: str
     plot: Markup
     validated: bool
     loss: dict[str, float] | None
@@ -221,7 +222,8 @@ def trained(steps: Steps) -> list[Trained]:
             odd = sum(not math.isfinite(r["loss"]) for r in rows if "loss" in r)
             validated = any("validation_loss" in r for r in rows)
             taken = {what: step.result[key] for key, what in _PERPLEXITIES.items() if key in step.result}
-            out.append(Trained(name, plots.curve(rows), validated, step.result.get("loss"), odd, taken))
+            read = wording.pretraining_read(step.result) if name == "pretrain" else ""
+            out.append(Trained(name, read, plots.curve(rows), validated, step.result.get("loss"), odd, taken))
     return out
 
 

@@ -9,32 +9,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from functools import partial
-from itertools import chain, cycle, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from zoo import material
-from zoo.annotating import Annotator, Material, load_annotator, made_by, use_of
+from zoo.agenda import Agenda, annotators_of, planned
+from zoo.annotating import made_by
 from zoo.api import Question, Rejected
 from zoo.artifact import Artifact, write_rows
-from zoo.asking import Asked, Item, Work, ask_all, usd
-from zoo.config import AnnotateSettings
+from zoo.asking import Asked, Work, ask_all, usd
 from zoo.console import money, say
 from zoo.curating import curate, difficulty
+from zoo.curating.readings import write_readings
 from zoo.errors import RequestError, ZooError
-from zoo.estimate import Sample, compared, estimate, key_of, said
+from zoo.estimate import compared, estimate, key_of, said
 from zoo.evaluation.suites import load_suite, packaged_suites
-from zoo.extent import extent_of, tokens_of
+from zoo.extent import tokens_of
 from zoo.graph import stage
 from zoo.ledger import Ledger, table
 from zoo.library import digest_files
-from zoo.neighbours import Neighbours
 from zoo.questions import check_sources, load_questions, telling_texts
 from zoo.run import Job, Run, Step
-from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher, teacher_name
+from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher
 from zoo.teachers.prices import FREE, Price, price_of, require_price
 
 VERSION = 7
@@ -45,7 +43,7 @@ def check(run: Run) -> None:
     packaged exams that cannot be kept apart from what trains."""
     require_teacher(run)
     _price(run)
-    annotators = _annotators(run)
+    annotators = annotators_of(run)
     difficulty.check(run)
     check_sources(run)
     for source_id in run.recipe.annotate.sources:
@@ -63,15 +61,6 @@ def check(run: Run) -> None:
         raise RequestError(
             f"The domain {run.domain.name} names no verifiers, so nothing could be kept; see its domain.yaml."
         )
-
-
-def _annotators(run: Run) -> dict[str, Annotator]:
-    """The domain's annotators by kind of material, of those this step uses."""
-    names = run.domain.config.annotators
-    own: dict[str, Annotator] = {
-        kind: load_annotator(names[kind]) for kind in ("documents", "questions") if kind in names
-    }
-    return {**own, **stage.graph_annotators(run)}
 
 
 def _price(run: Run) -> Price | None:
@@ -92,7 +81,7 @@ def identity(run: Run) -> dict[str, Any]:
     return {
         "teacher": identity_of_teacher(run),
         **priced,
-        "annotators": made_by(_annotators(run), run.domain),
+        "annotators": made_by(annotators_of(run), run.domain),
         **stage.identity_of_graph(run),
         "verifiers": [digest_files(own, own.glob("*.py")), run.domain.code_digest, run.domain.config.verifiers],
         "kinds": run.domain.config.kinds,
@@ -106,79 +95,25 @@ def identity(run: Run) -> dict[str, Any]:
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
-    """What the teacher would usually be asked, and at the most; answers that the cache holds already cost nothing.
-    Before ingest has read the corpus, a few of its files are read for it."""
-    settings: AnnotateSettings = run.recipe.annotate
-    annotators, questions = _annotators(run), material.planned_questions(run)
-    tokens = tokens_of(run)
-    ingest, passages, count = inputs.get("ingest"), list[Material](), 0
-    graph = list[Item]()
-    if "documents" in annotators and (settings.passages != 0 or settings.graph.passages):
-        if ingest:
-            corpus = material.Corpus.of(ingest)
-            passages = list(corpus.sample(settings.passages, run.recipe.seed))
-            count = len(passages)
-        else:
-            extent = extent_of(run, tokens)
-            corpus = material.Corpus(extent.documents, extent.passages)
-            passages = list(corpus.sample(None, run.recipe.seed))
-            count = min(extent.count, extent.count if settings.passages is None else settings.passages)
-        read = stage.passages_of(corpus, settings.graph, run.recipe.seed)
-        graph += stage.usual_items(read, settings.graph)
-    out: dict[str, Any] = {
-        "seeds": len(run.domain.seeds) if settings.seeds else 0, "passages": count, "sources": material.question_sources(run),
-        "teacher": teacher_name(run), "questions": None if questions is None else len(questions),
-        "calls": None, "most_calls": settings.max_calls, "cost": None,
-    }  # fmt: skip
-    if settings.graph.passages:
-        out["graph"] = {"passages": settings.graph.passages, "questions": settings.graph.questions}
-    if not ingest and count:
-        out["passages_are"] = "estimated"
-    if questions is None:
-        return out
-    if ingest or not count:
-        most = sum(annotators["documents"].calls(p, settings) for p in passages)
-        most += sum(annotators["questions"].calls(q, settings) for q in questions)
-        most += sum(annotators[use_of(i)].calls(i, settings) for i in graph)
-        out["most_calls"] = min(most, most if settings.max_calls is None else settings.max_calls)
-    # Of a corpus not read yet the passages known stand for all of them.
-    items: list[Item] = [*graph, *questions, *islice(cycle(passages), count)]
-    sample = Sample(items, len(items))
-    if ingest and count:
-        sample = sample.through(_beside(ingest, corpus, settings))
-    found = estimate(run, sample, annotators, tokens, _price(run))
-    out |= {k: found[k] for k in ("calls", "tokens", "cost", "seconds", "note")}
-    student = difficulty.plan(run, out["seeds"] + len(questions) + count)
-    if student and out["seconds"] is not None:
-        out["seconds"] = round(out["seconds"] + student["student"]["seconds"], 1)
-    return out | student
+    return planned(run, inputs.get("ingest"), _price(run))
 
 
 def run(job: Job) -> dict[str, Any]:
-    corpus, annotators, price = material.Corpus.of(job.inputs["ingest"]), _annotators(job.run), _price(job.run)
-    settings: AnnotateSettings = job.settings
+    corpus, price = material.Corpus.of(job.inputs["ingest"]), _price(job.run)
+    annotators = annotators_of(job.run)
     with closing(Work(job.work)) as work:
-        if settings.seeds:
+        if job.settings.seeds:
             for row in material.seed_rows(job.domain, corpus):
                 work.add(row)
         plain, asked, keys = _questions(job, work)
         for question in plain:
             work.add(material.labelled(question), keys[question.id])
-
-        def items() -> Iterator[Item]:
-            yield from asked
-            if "documents" in annotators:
-                yield from corpus.sample(settings.passages, job.run.recipe.seed)
-
-        count = len(asked) + (corpus.count(settings.passages) if "documents" in annotators else 0)
-        beside = _beside(job.inputs["ingest"], corpus, settings)
-        graph = stage.GraphStage(job, corpus, work) if settings.graph.passages else None
-        first = stage.usual_items(graph.passages, settings.graph) if graph else []
-        sample = Sample(chain(first, items()), len(first) + count).through(beside)
-        before = estimate(job.run, sample, annotators, tokens_of(job.run), price)
+        agenda = Agenda(job.run, annotators, asked, corpus, job.inputs["ingest"])
+        before = estimate(job.run, agenda.sample(), annotators, tokens_of(job.run), price)
+        graph = stage.GraphStage(job, corpus, work) if job.settings.graph.passages else None
         ledger = Ledger({a.name: a.stages for a in annotators.values()} | (stage.STAGES if graph else {}))
         ledger.given(len(work.candidates), work.reasons)
-        rounds = stage.rounds(graph, beside(items()), count)
+        rounds = stage.rounds(graph, agenda.items(), agenda.count)
         done = asyncio.run(ask_all(job, annotators, rounds, keys, work, ledger, price))
         uses = done.uses
         about: dict[str, Any] = {
@@ -189,15 +124,6 @@ def run(job: Job) -> dict[str, Any]:
         if graph:
             about["graph"] = graph.leave(ledger)
         return _finish(job, work, ledger, done, price, about)
-
-
-def _beside(
-    ingest: Artifact, corpus: material.Corpus, settings: AnnotateSettings
-) -> Callable[[Iterable[Item]], Iterator[Item]]:
-    """Puts beside some of the passages those that are near them."""
-    if not settings.multi_passage or len(corpus.in_order) < 2:
-        return iter
-    return partial(Neighbours.of(ingest, corpus).beside, share=settings.multi_passage)
 
 
 def _questions(job: Job, work: Work) -> tuple[list[Question], list[Question], dict[str, str]]:
@@ -226,6 +152,10 @@ def _finish(
     job: Job, work: Work, ledger: Ledger, done: Asked, price: Price | None, more: dict[str, Any]
 ) -> dict[str, Any]:
     pool, sieved, facts = curate(job, work, ledger)
+    if job.settings.reading.passages:
+        gone, facts["reading"] = write_readings(job, work)
+        ledger.sieve("readings", facts["reading"]["passages"] + len(gone), [r.reason for r in gone])
+        sieved = [*sieved, *gone]
     kept = pool.candidates
     write_rows(job.folder / "examples.jsonl", pool.lines())
     write_rows(job.folder / "rejected.jsonl", chain((line for _, line in work.rejected.lines()), sieved))
@@ -244,7 +174,8 @@ def _finish(
         "by_origin": dict(Counter(c.origin for c in kept)),
         "by_source": dict(Counter(c.source for c in kept)), "ledger": ledger.data(), "mistakes": dict(ledger.mistakes),
         **facts, **more,
-        "files": {n: f"{n}.jsonl" for n in ("examples", "rejected")} | (stage.FILES if "graph" in more else {}),
+        "files": {n: f"{n}.jsonl" for n in ("examples", "rejected", *(["reading"] if "reading" in facts else []))}
+        | (stage.FILES if "graph" in more else {}),
     }  # fmt: skip
     if done.stopped:
         result["stopped"] = done.stopped
@@ -257,6 +188,9 @@ def _say(result: dict[str, Any], price: Price | None) -> None:
     why = ": " + ", ".join(f"{reason} {n:,}" for reason, n in reasons.items()) if reasons else ""
     for line in table(result["ledger"]):
         say(f"  {line}")
+    if "reading" in result:
+        reading = result["reading"]
+        say(f"  {sum(reading['tasks'].values()):,} reading tasks about {reading['passages']:,} passages")
     say(f"  {result['kept']:,} kept, {sum(reasons.values()):,} rejected{why}")
     if absent := result["contamination"]["not_checked"]:
         say(f"  not held against {', '.join(absent)}: their items are not on this disk")

@@ -1,35 +1,47 @@
-"""pretrain: continued pretraining of the base on the passages; leaves the adapter that finetune goes on with, or, where all
-weights train, the model that finetune adapts."""
+"""pretrain: continued pretraining of the base on the passages, as they are or as reading texts; leaves the adapter that
+finetune goes on with, or, where all weights train, the model that finetune adapts."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
-from zoo.api import Passage, Rejected
+from zoo.annotating import code_digest, load_reader
+from zoo.api import Passage
 from zoo.artifact import Artifact, digest_file, digest_text, write_atomic, write_rows
 from zoo.config import PretrainSettings
 from zoo.console import progress, say
-from zoo.curating.contamination import without_exam_items
-from zoo.errors import RequestError, ZooError
-from zoo.library import GENERAL
+from zoo.errors import RequestError
 from zoo.material import identity_of_suites
 from zoo.run import Job, Run, Step
 from zoo.training.batches import lay_out
 from zoo.training.fit import adapted_base, curve, fit, loaded, require_one_mask
-from zoo.training.forms import draw
+from zoo.training.material import REPLAY, Material, material
+from zoo.training.texts import Text
 
-REPLAY = GENERAL.parent / "replay" / "general.jsonl"
 TOKENS_PER_SECOND = 200.0  # 135M parameters in float32 on two CPU cores, measured; for the plan only
 CHARACTERS_PER_TOKEN = 4.0
+_SAMPLE = 500  # passages, of which a plan takes how much their tasks add
 
 
 def check(run: Run) -> None:
     settings = run.recipe.pretrain
+    if settings.text == "reading_comprehension":
+        if "pretraining" not in run.domain.config.annotators:
+            raise RequestError(
+                f"The domain {run.domain.name} names no annotator for pretraining, which makes reading texts; name one under "
+                "annotators in its domain.yaml, or set pretrain.text=passages."
+            )
+        load_reader(run.domain.config.annotators["pretraining"])
+    elif run.recipe.annotate.reading.passages:
+        raise RequestError(
+            "The teacher would be asked for reading tasks (annotate.reading.passages) that pretrain does not read; set "
+            "pretrain.text=reading_comprehension, or annotate.reading.passages=0."
+        )
     if settings.method == "full":
         if settings.dtype != "float32":
             raise RequestError(
@@ -45,11 +57,21 @@ def check(run: Run) -> None:
 
 def identity(run: Run) -> dict[str, Any]:
     hub = run.recipe.pretrain.replay.hub
+    reads: dict[str, Any] = {}
+    if run.recipe.pretrain.text == "reading_comprehension":
+        name = run.domain.config.annotators["pretraining"]
+        reads = {"reader": [name, code_digest(name)]}
     lora = run.recipe.finetune if run.recipe.pretrain.method == "lora" else None
     return {
         "base": run.base.digest, "lora": [lora.rank, lora.alpha, lora.dropout] if lora else None,
         "replay": digest_text(hub.model_dump_json()) if hub else digest_file(REPLAY), "suites": identity_of_suites(run),
+        **reads,
     }  # fmt: skip
+
+
+def needs_for(run: Run) -> tuple[str, ...]:
+    """annotate, where a teacher was asked for tasks to read."""
+    return ("annotate",) if run.recipe.annotate.reading.passages else ()
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
@@ -57,7 +79,9 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     settings = run.recipe.pretrain
     if "ingest" not in inputs:
         return {"tokens": settings.max_tokens, "seconds": None, "note": "known once ingest is done"}
-    characters = sum(len(p.text) for p in inputs["ingest"].rows("passages.jsonl", Passage))
+    characters = sum(len(p.text) for p in inputs["ingest"].rows("passages.jsonl", Passage)) * _growth(
+        run, inputs["ingest"]
+    )
     share = (1 - settings.held_out) / (1 - settings.replay.share)
     tokens = round(characters / CHARACTERS_PER_TOKEN * share * settings.epochs)
     tokens = min(tokens, settings.max_tokens or tokens)
@@ -65,99 +89,15 @@ def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
     return {"tokens": tokens, "seconds": round(tokens / TOKENS_PER_SECOND), "note": note}
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Texts to train on and texts held out, by id; `rejected` is what is left out of both."""
-
-    train: dict[str, str]
-    held_out: dict[str, str]
-    rejected: tuple[Rejected, ...] = ()
-
-
-def split(texts: dict[str, str], share: float, seed: int) -> Texts:
-    """Whole texts are held out: `share` of them, at least one. Which ones, their ids and the seed decide."""
-    order = sorted(texts, key=lambda i: draw(seed, i, "pretrain"))
-    held = set(order[: max(1, round(len(order) * share))])
-    return Texts({i: t for i, t in texts.items() if i not in held}, {i: t for i, t in texts.items() if i in held})
-
-
-def corpus(job: Job) -> Texts:
-    """The passages of each document as one text, without those that hold exam items."""
-    passages, rejected = without_exam_items(job.run, job.inputs["ingest"].rows("passages.jsonl", Passage))
-    groups = groupby(passages, key=lambda p: p.document)
-    texts = {document: "\n\n".join(p.text for p in group) for document, group in groups}
-    if len(texts) < 2:
-        raise ZooError(
-            f"Continued pretraining holds whole documents out to measure by, and there is only {len(texts)} with "
-            "passages; give it more with --corpus, or take pretrain out of the recipe's steps."
-        )
-    return replace(split(texts, job.settings.held_out, job.run.recipe.seed), rejected=tuple(rejected))
-
-
-def replay(job: Job) -> Texts:
-    """The general texts, a tenth of them held out to show what is forgotten."""
-    settings: PretrainSettings = job.settings
-    hub = settings.replay.hub
-    if hub is None:
-        rows = [json.loads(line) for line in REPLAY.read_text(encoding="utf-8").splitlines()]
-        texts = {str(r["id"]): str(r["text"]) for r in rows}
-    else:
-        from zoo.questions import dataset_cache
-        from zoo.tables import hub_rows
-
-        found, origin = hub_rows(hub, hub.split, job.options.offline, dataset_cache(job.run))
-        lacking = [r for r in found[:1] if settings.replay.text not in r]
-        if lacking:
-            raise ZooError(
-                f"{origin} has no column {settings.replay.text}, but {', '.join(lacking[0])}; set pretrain.replay.text."
-            )
-        texts = {str(n): str(r[settings.replay.text]) for n, r in enumerate(found[: settings.replay.max_texts])}
-    if len(texts) < 2:
-        raise ZooError("The replay has fewer than two texts; name another set in pretrain.replay.hub.")
-    return split(texts, 0.1, job.run.recipe.seed)
-
-
-@dataclass(frozen=True)
-class Material:
-    """Packed rows to train on, and packed rows of held-out documents and replay to measure perplexity by."""
-
-    rows: list[Any]
-    documents: list[Any]
-    general: list[Any]
-    counts: dict[str, int]
-
-
-def material(job: Job, tokenizer: Any) -> Material:
-    from zoo.training.packing import Piece, pack, pieces_of
-    from zoo.training.shared import Shared
-
-    settings: PretrainSettings = job.settings
-    length, seed = settings.max_length, job.run.recipe.seed
-    own, general = corpus(job), replay(job)
-
-    def cut(texts: dict[str, str]) -> list[Piece]:
-        return [piece for text in texts.values() for piece in pieces_of(tokenizer, text, length)]
-
-    def packed(pieces: list[Piece]) -> list[Shared]:
-        return [Shared((), row) for row in pack(pieces, length, seed)]
-
-    write_rows(job.folder / "rejected.jsonl", own.rejected)
-    if own.rejected:
-        say(f"  {len(own.rejected)} passages that hold exam items word for word are left out (rejected.jsonl)")
-    pieces = cut(own.train)
-    wanted = round(sum(map(len, pieces)) * settings.replay.share / (1 - settings.replay.share))
-    taken: list[Piece] = []
-    so_far = 0
-    for piece in sorted(cut(general.train), key=lambda p: draw(seed, p.tokens, "replay")):
-        if so_far >= wanted:
-            break
-        taken.append(piece)
-        so_far += len(piece)
-    counts = {
-        "documents": len(own.train), "held_out": len(own.held_out), "corpus_tokens": sum(map(len, pieces)),
-        "replay_tokens": so_far, "rejected": len(own.rejected),
-    }  # fmt: skip
-    return Material(packed([*pieces, *taken]), packed(cut(own.held_out)), packed(cut(general.held_out)), counts)
+def _growth(run: Run, ingest: Artifact) -> float:
+    """How much longer a text is with its tasks, by the first passages."""
+    if run.recipe.pretrain.text == "passages":
+        return 1.0
+    reader = load_reader(run.domain.config.annotators["pretraining"])
+    passages = list(islice(ingest.rows("passages.jsonl", Passage), _SAMPLE))
+    mined = [m for _, group in groupby(passages, key=lambda p: p.document) for m in reader.mine(list(group)).values()]
+    added = sum(len(reader.as_text(t)) for m in mined for t in m.tasks)
+    return 1 + added / max(1, sum(len(p.text) for p in passages))
 
 
 def perplexity(model: Any, packs: Sequence[Any], collator: Any, of: str) -> float:
@@ -207,14 +147,38 @@ def run(job: Job) -> dict[str, Any]:
     else:
         write_adapter(trained.saved, job.folder / "adapter", base)
     write_rows(job.folder / "curve.jsonl", curve(trained.history, layout))
+    seen = Counter[str]()
+    for piece in (p for batch in trained.kept_batches(layout) for row in batch for p in found.rows[row].rows):
+        seen[piece.of] += len(piece.tokens)
+    write_rows(job.folder / "texts.jsonl", (_lineage(text, tokens, seen[text.id]) for text, tokens in found.texts))
+    write_rows(job.folder / "rejected.jsonl", found.rejected)
     for name, what in (("perplexity", "held-out documents"), ("replay_perplexity", "held-out general text")):
         say(f"  perplexity of {what}: {before[name]:.2f} before, {after[name]:.2f} after")
     result = trained.result(layout)
     write_measured(job.folder, {0: before, result["steps"]: after})
     total = sum(found.counts[n] for n in ("corpus_tokens", "replay_tokens")) or 1
     return {
-        **result, **found.counts, "coverage": round(min(1.0, layout.tokens[-1] / total), 4),
+        **result, **found.counts, **_read(settings, found), "coverage": round(min(1.0, layout.tokens[-1] / total), 4),
         **{name: {"before": before[name], "after": after[name]} for name in before},
+    }  # fmt: skip
+
+
+def _read(settings: PretrainSettings, found: Material) -> dict[str, Any]:
+    """What was read of the documents: which kind of text, its tasks by kind, how many of them a teacher's, and what was left
+    out by reason."""
+    tasks = Counter[str](kind for text, _ in found.texts for kind, n in text.tasks.items() for _ in range(n))
+    rejected = Counter(r.reason for r in found.rejected)
+    return {
+        "text": settings.text, "tasks": dict(sorted(tasks.items())), "taught": sum(t.taught for t, _ in found.texts),
+        "rejected": dict(sorted(rejected.items())),
+    }  # fmt: skip
+
+
+def _lineage(text: Text, tokens: int, seen: int) -> dict[str, Any]:
+    """A text's line of `texts.jsonl`: `seen` counts its tokens in the steps that were taken, over all epochs."""
+    return {
+        "id": text.id, "document": text.document, "passages": text.passages, "tasks": text.tasks, "tokens": tokens,
+        "seen": seen,
     }  # fmt: skip
 
 
@@ -233,4 +197,4 @@ def _measured(model: Any, found: Material, collator: Any) -> dict[str, float]:
     }
 
 
-STEP = Step("pretrain", 4, ("ingest",), check, identity, plan, run)
+STEP = Step("pretrain", 5, ("ingest",), check, identity, plan, run, needs_for=needs_for)

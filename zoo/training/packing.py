@@ -16,21 +16,22 @@ P = TypeVar("P", bound=Sized)
 
 @dataclass(frozen=True)
 class Piece:
-    """A run of a text's tokens. All but the first train."""
+    """A run of the tokens of the text with the id `of`. All but the first train."""
 
     tokens: Tokens
     start: int = 1
     others: tuple[Tokens, ...] = ()
+    of: str = ""
 
     def __len__(self) -> int:
         return len(self.tokens)
 
 
-def pieces_of(tokenizer: Any, text: str, length: int) -> list[Piece]:
+def pieces_of(tokenizer: Any, text: str, length: int, of: str = "") -> list[Piece]:
     """The text's tokens, the end-of-text token behind them, cut into pieces of at most `length`."""
     tokens = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
     # A piece of one token has nothing to predict.
-    cut = [Piece(tuple(tokens[n : n + length])) for n in range(0, len(tokens), length)]
+    cut = [Piece(tuple(tokens[n : n + length]), of=of) for n in range(0, len(tokens), length)]
     return [c for c in cut if len(c) > 1]
 
 
