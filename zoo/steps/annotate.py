@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from zoo import material
-from zoo.annotating import Annotator, Material, annotator_digest, load_annotator
+from zoo.annotating import SHARED, Annotator, Material, annotator_digest, load_annotator
 from zoo.api import Question, Rejected
-from zoo.artifact import Artifact, write_rows
+from zoo.artifact import Artifact, digest_text, write_rows
 from zoo.asking import Asked, Item, Work, ask_all, usd
-from zoo.config import AnnotateSettings
+from zoo.config import AnnotateSettings, TrainingSettings
 from zoo.console import money, say
 from zoo.curating import curate
 from zoo.errors import RequestError, ZooError
@@ -29,8 +29,10 @@ from zoo.evaluation.suites import load_suite, packaged_suites
 from zoo.extent import extent_of, tokens_of
 from zoo.ledger import Ledger
 from zoo.library import digest_files
+from zoo.quality import PROMPT
 from zoo.questions import check_sources, load_questions, telling_texts
 from zoo.run import Job, Run, Step
+from zoo.strict import identity_of
 from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher, teacher_name
 from zoo.teachers.prices import FREE, Price, price_of, require_price
 
@@ -92,7 +94,17 @@ def identity(run: Run) -> dict[str, Any]:
         "sources": material.identity_of_questions(run),
         "suites": material.identity_of_suites(run),
         "embedder": run.embedder.digest,
+        **_identity_of_student(run),
     }
+
+
+def _identity_of_student(run: Run) -> dict[str, Any]:
+    """What decides the scores of a quality classifier that is the student; nothing where another one is used, or none."""
+    if run.recipe.annotate.quality.method != "student":
+        return {}
+    taken = {*TrainingSettings.model_fields, "rank", "alpha", "dropout"} - {"epochs", "max_tokens"}
+    training = {name: value for name, value in identity_of(run.recipe.finetune).items() if name in taken}
+    return {"quality": [run.base.digest, digest_text(run.domain.prompt(SHARED, PROMPT)), training]}
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:
