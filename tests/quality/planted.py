@@ -57,3 +57,10 @@ def apart_by_length(n: int, right: bool, rng: random.Random) -> str:
 
 def apart_by_nothing(n: int, right: bool, rng: random.Random) -> str:
     return f"{sentence(rng)}.\nAnswer: the {rng.choice(_WORDS)}"
+
+
+def apart_by_answer(n: int, right: bool, rng: random.Random) -> str:
+    """A word in the middle of the answer tells, which a small model finds soon."""
+    return (
+        f"The {rng.choice(_WORDS)} is near {rng.choice(_WORDS)}.\nAnswer: it is {'velvet' if right else 'gravel'} now"
+    )

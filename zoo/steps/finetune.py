@@ -89,10 +89,7 @@ def run(job: Job) -> dict[str, Any]:
     share = trained_share(made.rows)
     show_one(rows, share, template)
     shared = together(job, rows)
-    layout = lay_out(
-        [len(s) for s in shared], counts=[len(s.rows) for s in shared], epochs=settings.epochs, rows=settings.batch_rows,
-        tokens=settings.batch_tokens, max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
-    )  # fmt: skip
+    layout = laid_out(job, shared)
     reached = len(rows_in(layout.batches, shared))
     of = f" of {len(rows)}" if reached < len(rows) else ""
     saved = sum(map(len, rows)) - sum(map(len, shared))
@@ -162,6 +159,14 @@ def together(job: Job, rows: Sequence[TokenRow]) -> list[Shared]:
     if not attends_to_all(AutoConfig.from_pretrained(job.run.base.folder, local_files_only=True)):
         return [alone(r) for r in rows]
     return share(rows, job.settings.batch_rows, job.settings.max_length)
+
+
+def laid_out(job: Job, rows: Sequence[Shared]) -> Layout:
+    settings: FinetuneSettings = job.settings
+    return lay_out(
+        [len(s) for s in rows], counts=[len(s.rows) for s in rows], epochs=settings.epochs, rows=settings.batch_rows,
+        tokens=settings.batch_tokens, max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
+    )  # fmt: skip
 
 
 def rows_in(batches: Iterable[Sequence[int]], shared: Sequence[Shared]) -> set[Any]:
