@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from zoo.alike import normal
 from zoo.api import Attempt, Example, Rejected
 from zoo.prompting import split_response
-from zoo.verifiers.reading import MARKER, sentence_before
+from zoo.verifiers.reading import MARKER, plain, sentence_before
 
 _HEADING = re.compile(r"^[ \t]*(?:#+[ \t].*|\*\*[^*\n]+\*\*:?[ \t]*)$", re.M)
 _LINE_MARK = re.compile(r"^[ \t]*(?:[-*•>]+|\(?\d{1,2}[.)]|step\s+\d{1,2}\s*[:.)-])[ \t]+", re.I | re.M)
@@ -36,7 +35,7 @@ class Solution:
     @cached_property
     def asked(self) -> str:
         """What two questions that are the same have in common."""
-        return normal(self.question)
+        return plain(self.question)
 
 
 @dataclass(frozen=True)
