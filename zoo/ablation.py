@@ -120,7 +120,8 @@ def rows_of_arm(name: str, kept: Sequence[Example], dropped: Sequence[Example], 
 
 
 def _equal(run: Run, done: dict[str, Artifact], arms: dict[str, Artifact]) -> Recipe:
-    """The recipe with a budget of tokens that every arm's rows fill; the base is not asked, so it needs no shots."""
+    """The recipe with a budget of tokens that every arm's rows fill to within a batch; the base is not asked, so it needs no
+    shots."""
     step = load_step("finetune")
     most: list[int] = []
     for arm in arms.values():

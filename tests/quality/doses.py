@@ -33,9 +33,13 @@ def wrong(n: int) -> bool:
     return n % 2 == 1
 
 
-def script(body: dict[str, Any], before: int) -> Reply:
+def number(body: dict[str, Any]) -> int:
     found = re.search(r"disease(\d+)", body["messages"][0]["content"])
     assert found
-    n = int(found.group(1))
+    return int(found.group(1))
+
+
+def script(body: dict[str, Any], before: int) -> Reply:
+    n = number(body)
     dose = n + (200 if wrong(n) else 100)
     return Reply(f"{UNSOUND if wrong(n) or misled(n) else SOUND}\nAnswer: {dose} mg")

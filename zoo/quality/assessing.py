@@ -56,8 +56,8 @@ def assess(classifier: Classifier, pairs: Pairs, asked: Sequence[Solution], fold
     that has not seen the question. The rules of form are fitted and scored alike."""
     if pairs.questions < FEWEST:
         why = (
-            f"{pairs.questions} questions have a right or a wrong solution to set against those of others, and from fewer "
-            f"than {FEWEST} no AUROC can be told from chance"
+            f"only {pairs.questions} questions have a right solution, or a wrong one, to set against one of the same form, and from "
+            f"fewer than {FEWEST} no AUROC can be told from chance"
         )
         return Assessed(pairs, [], {}, why)
     fold_of = folds_of(pairs, (s.asked for s in asked), folds, seed)
