@@ -179,9 +179,9 @@ def test_the_student_learns_to_say_true_and_false(tmp_path: Path) -> None:
     make(tmp_path, 0)
     own = tmp_path / "pharmacy" / "prompts" / "shared" / "quality.j2"  # short, for a tokenizer that knows few words
     own.parent.mkdir(parents=True)
-    own.write_text("{{ reasoning }} {{ question }} {{ answer }}?")
-    run = annotate_run(tmp_path, None, AnnotateSettings(quality=QualitySettings(method="student", folds=2, epochs=5)))
-    tune = FinetuneSettings(rank=8, alpha=16, learning_rate=1e-2, max_length=256, pass_tokens=4096)
+    own.write_text("{{ answer }}?")
+    run = annotate_run(tmp_path, None, AnnotateSettings(quality=QualitySettings(method="student", folds=2, epochs=4)))
+    tune = FinetuneSettings(rank=8, alpha=16, learning_rate=2e-2, max_length=256, pass_tokens=4096)
     run = replace(run, recipe=run.recipe.model_copy(update={"finetune": tune}))
     run.__dict__["base"] = tiny_weights(tmp_path / "base")
     job = Job(run, STEP, {}, tmp_path / "annotate")

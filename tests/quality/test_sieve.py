@@ -123,6 +123,7 @@ def ablated(root: Path, capsys: Any, script: Callable[[dict[str, Any], int], Rep
     return dict(json.loads(capsys.readouterr().out))
 
 
+@pytest.mark.slow
 def test_arms_of_equal_size_are_trained_and_compared_item_by_item(tmp_path: Path, capsys: Any) -> None:
     result = ablated(tmp_path, capsys, doses.script)
     left_out = result["quality"]["rejected"]
