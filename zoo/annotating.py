@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from jinja2 import Environment, StrictUndefined, Template
 
 from zoo.answers import read_json, writable
-from zoo.api import Attempt, Document, Example, Mistake, Passage, Question, Reading, Rejected, Task, Verdict
+from zoo.api import Attempt, Document, Example, Kind, Mistake, Passage, Question, Reading, Rejected, Task, Verdict
 from zoo.artifact import digest_text
 from zoo.config import AnnotateSettings
 from zoo.errors import RequestError, ZooError, unknown
@@ -71,11 +71,14 @@ class ToStudy(Material):
 @dataclass(frozen=True)
 class Prompt:
     """A prompt ready to be asked. `stage` is what an attempt of it counts as in the ledger, none where it asks about an
-    attempt (a judge's); `name` tells its template and that one's digest."""
+    attempt (a judge's); `name` tells its template and that one's digest. `question` and `kind` are those of the question
+    that it puts, empty where it puts none."""
 
     text: str
     name: str
     stage: str | None
+    question: str = ""
+    kind: Kind | None = None
 
 
 class Failed(Exception):
@@ -137,8 +140,10 @@ class Ask:
 
         def note(said: str, *verdicts: Verdict) -> None:
             if prompt.stage is not None:
-                attempt = Attempt(stage=prompt.stage, prompt=prompt.name, said=said, verdicts=list(verdicts))
-                self.attempts.append(attempt)
+                self.attempts.append(Attempt(
+                    stage=prompt.stage, prompt=prompt.name, question=prompt.question, kind=prompt.kind, said=said,
+                    verdicts=list(verdicts),
+                ))  # fmt: skip
 
         try:
             yield note
@@ -311,9 +316,10 @@ def code_digest(name: str) -> str:
 
 
 def prompted(domain: Domain, annotator: str, name: str, stage: str | None, **values: Any) -> Prompt:
-    """The domain's prompt of that name, over `values`."""
+    """The domain's prompt of that name, over `values`, of which `question` and `kind` are noted with its attempts."""
     template = domain.prompt(annotator, name)
-    return Prompt(render(template, **values), f"{annotator}/{name}@{_digest(template)}", stage)
+    text, named = render(template, **values), f"{annotator}/{name}@{_digest(template)}"
+    return Prompt(text, named, stage, values.get("question", ""), values.get("kind"))
 
 
 @lru_cache(maxsize=64)

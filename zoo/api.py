@@ -87,10 +87,13 @@ class Teacher(Row):
 
 class Attempt(Row):
     """One answer of the teacher on the way to a row: at which stage, to which prompt (`annotator/name@digest`), what it
-    said, and how that was judged. A kept row's last attempt is the one it was made of."""
+    said, and how that was judged. A kept row's last attempt is the one it was made of. `question` and `kind` are those of
+    the question that it answers, empty where the prompt put none."""
 
     stage: str
     prompt: str
+    question: str = ""
+    kind: Kind | None = None
     said: str
     verdicts: list[Verdict] = []
     mistake: Mistake | None = None

@@ -190,6 +190,16 @@ class ReadingSettings(Strict):
     passages: int = Field(0, ge=0)
 
 
+class QualitySettings(Strict):
+    """The quality classifier: which one, and the score p(right) - p(wrong) above which a row is kept. It is trained `folds`
+    times, each time without the questions it then scores; `epochs` are the student's."""
+
+    method: Literal["none", "student", "embedding"] = "none"
+    threshold: float = Field(0.0, ge=-1, lt=1)
+    folds: int = Field(3, ge=2, le=10)
+    epochs: float = Field(2, gt=0)
+
+
 class AnnotateSettings(Strict):
     """`concurrency` is how many items are under way at a time. With `batch` the teacher's batch endpoint answers, for less
     money and within a day a round, and `batch_rows` is how many are under way, and the most requests in a batch.
@@ -226,6 +236,7 @@ class AnnotateSettings(Strict):
     duplicate: float = Field(0.9, gt=0, le=1)
     multi_passage: float = Field(0.15, ge=0, le=1)
     seeds: bool = True
+    quality: QualitySettings = QualitySettings()
     concurrency: int = runtime(256, ge=1)  # at the most: the server's pace decides
     timeout_s: float = runtime(120.0, gt=0)
     retries: int = runtime(5, ge=0)

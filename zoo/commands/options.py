@@ -64,6 +64,12 @@ TeacherModel = Annotated[
 Batch = Annotated[
     bool, typer.Option("--batch", help="Asks the teacher's batch endpoint: cheaper, within a day a round.")
 ]
+Ablate = Annotated[
+    bool,
+    typer.Option(
+        "--ablate", help="Trains and measures with the quality classifier's filter and without (annotate alone)."
+    ),
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the recipe: finetune.epochs=2.", metavar="KEY=VALUE")
 ]

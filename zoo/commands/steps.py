@@ -39,13 +39,19 @@ def _command(verb: str) -> Callable[..., None]:
         domain: o.DomainName, recipe: o.RecipeName = None, corpus: o.Corpus = None, source: o.Sources = None,
         suite: o.Suites = None, suite_data: o.SuiteData = None, base: o.Base = None, teacher_url: o.TeacherUrl = None,
         teacher_model: o.TeacherModel = None, batch: o.Batch = False, max_calls: o.MaxCalls = None,
-        max_tokens: o.MaxTokens = None, max_cost: o.MaxCost = None, set_: o.Settings = None, until: o.Until = None,
-        plan: o.Plan = False, offline: o.Offline = False, seed: o.Seed = None, workspace: o.WorkspacePath = None,
-        domain_path: o.DomainPath = None, json: o.Json = False,
+        max_tokens: o.MaxTokens = None, max_cost: o.MaxCost = None, ablate: o.Ablate = False, set_: o.Settings = None,
+        until: o.Until = None, plan: o.Plan = False, offline: o.Offline = False, seed: o.Seed = None,
+        workspace: o.WorkspacePath = None, domain_path: o.DomainPath = None, json: o.Json = False,
     ) -> None:  # fmt: skip
         if until is not None and verb != "train":
             raise RequestError(
                 f"`zoo {verb}` ends with {verb} and takes no --until; say `zoo train {domain} --until {until}`."
+            )
+        if ablate and verb != "annotate":
+            raise RequestError(f"`zoo {verb}` takes no --ablate; say `zoo annotate {domain} --ablate`.")
+        if ablate and plan:
+            raise RequestError(
+                f"--ablate has no plan: it is annotate, and three times finetune and evaluate; see `zoo train {domain} --plan`."
             )
         request = Options(
             workspace=workspace_path(workspace), recipe=recipe, corpus=tuple(corpus or ()),
@@ -57,9 +63,25 @@ def _command(verb: str) -> Callable[..., None]:
         if verb == "evaluate" and names_release(domain):
             led(lambda: evaluate_release(domain, request, plan, json))
             return
+        if ablate:
+            led(lambda: _ablate(domain, request, json))
+            return
         led(lambda: _run(verb, domain, request, until, plan, json))
 
     return command
+
+
+def _ablate(domain: str, request: Options, json: bool) -> None:
+    from zoo import ablation
+    from zoo import run as runs
+
+    prepared = runs.prepare(domain, request, "annotate")
+    ablation.check(prepared)
+    result = ablation.ablate(prepared)
+    if json:
+        o.print_json(result)
+    else:
+        say(f"{result['artifact'] if 'stopped' in result else result['files']['ablation']}")
 
 
 def _run(verb: str, domain: str, request: Options, until: str | None, plan: bool, json: bool) -> None:

@@ -1,6 +1,7 @@
 """What the rows of all annotators and seeds go through in the end: one sieve after the other, each with its reasons.
 
-A sieve is a module with `NAME` and `sieve(job, pool) -> Sieved`. It sees the rows that those before it left.
+A sieve is a module with `NAME` and `sieve(job, pool) -> Sieved`, or None where it was not asked for. It sees the rows that those
+before it left.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 # In this order: what is cheap to say and must hold whatever else does comes first.
-SIEVES = ("contamination", "repeats", "difficulty", "length")
+SIEVES = ("contamination", "repeats", "difficulty", "length", "quality")
 
 
 class Pool:
@@ -68,6 +69,11 @@ class Pool:
 
         return vectors.embedded(texts, len(texts), load, folder, model.digest, what)
 
+    def refused(self) -> Iterator[Rejected]:
+        """The rows that were rejected before any sieve, in order."""
+        for _, line in self._work.rejected.lines():
+            yield Rejected.model_validate_json(line)
+
     def take(self, sieved: Sieved) -> None:
         """Leaves what a sieve left."""
         self._changed |= sieved.changed
@@ -96,7 +102,9 @@ def curate(job: Job, work: Work, ledger: Ledger) -> tuple[Pool, list[Rejected], 
     pool, rejected, facts = Pool(work), list[Rejected](), dict[str, Any]()
     for module in (importlib.import_module(f"zoo.curating.{name}") for name in SIEVES):
         came = len(pool)
-        sieved: Sieved = module.sieve(job, pool)
+        sieved: Sieved | None = module.sieve(job, pool)
+        if sieved is None:
+            continue
         pool.take(sieved)
         rows = [row for _, row in sorted(sieved.rejected.items())]
         rejected += rows

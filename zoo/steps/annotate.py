@@ -16,10 +16,11 @@ from typing import Any
 
 from zoo import material
 from zoo.agenda import Agenda, annotators_of, planned
-from zoo.annotating import made_by
+from zoo.annotating import SHARED, made_by
 from zoo.api import Question, Rejected
-from zoo.artifact import Artifact, write_rows
+from zoo.artifact import Artifact, digest_text, write_rows
 from zoo.asking import Asked, Work, ask_all, usd
+from zoo.config import TrainingSettings
 from zoo.console import money, say
 from zoo.curating import curate, difficulty
 from zoo.curating.readings import write_readings
@@ -30,8 +31,10 @@ from zoo.extent import tokens_of
 from zoo.graph import stage
 from zoo.ledger import Ledger, table
 from zoo.library import digest_files
+from zoo.quality import PROMPT
 from zoo.questions import check_sources, load_questions, telling_texts
 from zoo.run import Job, Run, Step
+from zoo.strict import identity_of
 from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher
 from zoo.teachers.prices import FREE, Price, price_of, require_price
 
@@ -91,7 +94,17 @@ def identity(run: Run) -> dict[str, Any]:
         "embedder": run.embedder.digest,
         "base": run.base.digest,
         **difficulty.identity(run),
+        **_identity_of_student(run),
     }
+
+
+def _identity_of_student(run: Run) -> dict[str, Any]:
+    """What decides the scores of a quality classifier that is the student; nothing where another one is used, or none."""
+    if run.recipe.annotate.quality.method != "student":
+        return {}
+    taken = {*TrainingSettings.model_fields, "rank", "alpha", "dropout"} - {"epochs", "max_tokens"}
+    training = {name: value for name, value in identity_of(run.recipe.finetune).items() if name in taken}
+    return {"quality": [run.base.digest, digest_text(run.domain.prompt(SHARED, PROMPT)), training]}
 
 
 def plan(run: Run, inputs: dict[str, Artifact]) -> dict[str, Any]:

@@ -93,11 +93,7 @@ def run(job: Job) -> dict[str, Any]:
     show_one(rows, share, template)
     level = {e.id: LEVELS.index(level_of(e)) for e in chosen} if settings.order == "basic_to_complex" else {}
     shared, levels = by_level(job, rows, level)
-    layout = lay_out(
-        [len(s) for s in shared], counts=[len(s.rows) for s in shared], epochs=settings.epochs, rows=settings.batch_rows,
-        tokens=settings.batch_tokens, max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
-        levels=levels or None, rounds=settings.rounds,
-    )  # fmt: skip
+    layout = laid_out(job, shared, levels)
     reached = len(rows_in(layout.batches, shared))
     of = f" of {len(rows)}" if reached < len(rows) else ""
     saved = sum(map(len, rows)) - sum(map(len, shared))
@@ -191,6 +187,15 @@ def by_level(job: Job, rows: Sequence[TokenRow], level: Mapping[str, int]) -> tu
         if of := together(job, [r for r in rows if level[r.example] == n]):
             out, levels = out + of, levels + [n] * len(of)
     return out, levels
+
+
+def laid_out(job: Job, rows: Sequence[Shared], levels: Sequence[int] = ()) -> Layout:
+    settings: FinetuneSettings = job.settings
+    return lay_out(
+        [len(s) for s in rows], counts=[len(s.rows) for s in rows], epochs=settings.epochs, rows=settings.batch_rows,
+        tokens=settings.batch_tokens, max_tokens=settings.max_tokens, seed=job.run.recipe.seed,
+        levels=list(levels) or None, rounds=settings.rounds,
+    )  # fmt: skip
 
 
 def rows_in(batches: Iterable[Sequence[int]], shared: Sequence[Shared]) -> set[Any]:
