@@ -154,7 +154,7 @@ class _Desk:
         row = row.model_copy(update={"attempts": ask.attempts})
         if isinstance(row, Example):
             credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
-            row = row.model_copy(update={"teacher": credit})
+            row = row.model_copy(update={"teacher": credit, "place": item.place if isinstance(item, Question) else ""})
         if second or not again:  # an item's second turn has the answers of its first again, from the cache
             self.answers.update(ask.answers)
         return Outcome(row, ask.spent, ask.short, again)

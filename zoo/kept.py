@@ -22,7 +22,11 @@ from zoo.weights.folder import FOUND
 # The folders of the cache whose contents can be had again, and what is in each. What else lies there is a step's or a
 # teacher's own and stays.
 _ROLES = {"base": "base model", "embedder": "sentence embedder"}
-_DATA = {"datasets": "datasets of the Hub", "gguf": "weights written for llama.cpp"}
+_DATA = {
+    "datasets": "datasets of the Hub",
+    "gguf": "weights written for llama.cpp",
+    "examples": "vectors of training examples",
+}
 
 
 @dataclass(frozen=True)

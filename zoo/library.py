@@ -124,7 +124,7 @@ class Domain:
             row = json.loads(line)
         except (ValueError, RecursionError) as e:
             raise RequestError(f"{where} is not valid JSON: {e}.") from e
-        return validated(Example, row, where)
+        return validated(Example, row, where).model_copy(update={"place": f"seeds.jsonl, line {number}"})
 
     def prompt(self, annotator: str, name: str) -> str:
         """The text of a prompt: the domain's `prompts/<annotator>/<name>.j2` if it has one, else the annotator's own. It is

@@ -29,12 +29,13 @@ from zoo.evaluation.suites import load_suite, packaged_suites
 from zoo.extent import extent_of, tokens_of
 from zoo.ledger import Ledger
 from zoo.library import digest_files
+from zoo.lineage.forgotten import register
 from zoo.questions import check_sources, load_questions, telling_texts
 from zoo.run import Job, Run, Step
 from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher, teacher_name
 from zoo.teachers.prices import FREE, Price, price_of, require_price
 
-VERSION = 6
+VERSION = 7
 
 
 def check(run: Run) -> None:
@@ -92,6 +93,7 @@ def identity(run: Run) -> dict[str, Any]:
         "sources": material.identity_of_questions(run),
         "suites": material.identity_of_suites(run),
         "embedder": run.embedder.digest,
+        **register(run.workspace, run.domain.name).identity(),
     }
 
 
@@ -134,7 +136,8 @@ def run(job: Job) -> dict[str, Any]:
     settings: AnnotateSettings = job.settings
     with closing(Work(job.work)) as work:
         if settings.seeds:
-            for row in material.seed_rows(job.domain, corpus):
+            forgotten = register(job.run.workspace, job.domain.name).names
+            for row in material.seed_rows(job.domain, corpus, forgotten):
                 work.add(row)
         plain, asked, keys = _questions(job, work)
         for question in plain:
