@@ -10,7 +10,7 @@ from zoo.artifact import Workspace
 from zoo.config import Options, Recipe
 from zoo.errors import RequestError
 from zoo.lastrun import LastRun, Request
-from zoo.library import load_domain
+from zoo.library import listed_paths, load_domain
 from zoo.run import Run, checked
 from zoo.strict import validated
 from zoo.teachers.chosen import LOCAL, endpoints, local_name
@@ -24,7 +24,7 @@ def request_of(run: Run) -> Request:
         until=run.until, corpus=[_whole(p) for p in given.corpus], sources={n: _whole(p) for n, p in given.sources.items()},
         suites=list(given.suites), suite_data={n: _whole(p) for n, p in given.suite_data.items()},
         base=_place(run.recipe.base), teacher_url=url, teacher_model=model, keyed=keyed, offline=given.offline,
-        domain_path=[_whole(p) for p in given.domain_path],
+        domain_path=[_whole(p) for p in (*given.domain_path, *listed_paths())],
     )  # fmt: skip
 
 

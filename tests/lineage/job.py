@@ -1,8 +1,4 @@
-"""A small corpus, a scripted teacher and tiny random models: a whole run to a trained model in a few seconds; also as a
-process of its own, to be killed:
-
-python -m tests.lineage.job WORKSPACE DOCUMENT
-"""
+"""A small corpus, a scripted teacher and tiny random models: a run to a trained model in a few seconds."""
 
 from __future__ import annotations
 
@@ -21,12 +17,12 @@ from tests.steps.annotate_job import make, passage_text
 from zoo.api import Citation, Example
 
 RECIPE = {
-    "summary": "small", "base": "none", "steps": ["ingest", "annotate", "pretrain", "finetune"],
+    "summary": "small", "base": "none", "steps": ["ingest", "annotate", "finetune"],
     "ingest": {"passage_tokens": 800, "sample": False, "workers": 1},
     "annotate": {"max_answer_tokens": 64, "duplicate": 1.0}, "pretrain": {"max_tokens": 4000},
     "finetune": {"epochs": 1, "max_tokens": 4000, "max_length": 1024, "validation": 0.0},
 }  # fmt: skip
-DOCUMENTS = 5
+NAMES = ("drugs0.md", "drugs1.md", "drugs2.md", "more/drugs2.md")
 
 
 def sentence(n: int) -> str:
@@ -53,9 +49,8 @@ def prepare(root: Path) -> tuple[Path, Path]:
     """The domain, with a seed for each of the first two documents, and the corpus."""
     corpus = root / "corpus"
     (corpus / "more").mkdir(parents=True)
-    for n in range(DOCUMENTS):
-        folder = corpus / "more" if n > 2 else corpus
-        (folder / f"drugs{n}.md").write_text(f"# Drugs {n}\n\n{sentence(n)}\n")
+    for n, name in enumerate(NAMES):
+        (corpus / name).write_text(f"# Drugs {n}\n\n{sentence(n)}\n")
     seeds = [
         Example(
             id=f"seed-{n}", kind="choice", question=f"Which drug is kept for those who bear no other in disease{n}?",

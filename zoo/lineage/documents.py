@@ -101,10 +101,11 @@ def _called(known: list[Entry], name: str) -> list[Entry]:
     if path.is_file():
         digest = digest_file(path)
         if found := [e for e in known if e.file == digest]:
-            same = [e for e in found if e.path == path.name or path.as_posix().endswith(f"/{e.path}")]
+            same = [e for e in found if f"/{path.as_posix()}".endswith(f"/{e.path}")]
             return same or found
-    if found := [e for e in known if e.path == name or name.endswith(f"/{e.path}")]:
-        return found
+    if "/" in name and (found := [e for e in known if f"/{name}".endswith(f"/{e.path}")]):
+        longest = max(len(e.path) for e in found)
+        return [e for e in found if len(e.path) == longest]
     return [e for e in known if PurePosixPath(e.path).name == name]
 
 
