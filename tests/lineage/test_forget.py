@@ -150,7 +150,7 @@ def test_an_unfinished_run_goes_and_a_running_one_keeps_everything(made: Made) -
     (made.workspace.root / "logs" / "broken.log").write_text(f"ValueError: {sentence(1)}")
     lock = locked(work / "lock", wait=False)
     assert lock
-    with lock, pytest.raises(ZooError, match="A running zoo process is working in .* so nothing was removed"):
+    with lock, pytest.raises(ZooError, match=r"A running zoo process is working in .* so nothing was removed"):
         carry_out(asked(made))
     assert not register(made.workspace, "pharmacy").rows and len(holding(made.workspace.root, TEXT)) == 7
     carry_out(asked(made))
