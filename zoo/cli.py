@@ -63,7 +63,7 @@ def main() -> None:
 
 def _goes_on() -> bool:
     """Whether the command, given again, goes on where it was interrupted."""
-    return sys.argv[1:2] != [] and sys.argv[1] in steps.HELP
+    return sys.argv[1:2] != [] and sys.argv[1] in {*steps.HELP, "forget"}
 
 
 def _say_interrupted() -> None:

@@ -14,6 +14,7 @@ from zoo.console import Progress, progress, say
 from zoo.errors import RequestError, ZooError
 from zoo.hub import asking, published, repository, repository_of
 from zoo.library import load_domain
+from zoo.lineage.forgotten import register
 from zoo.releases import find_release, read_reference
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ def publish(
             f"{domain.name}@{version}: {changed[0]} is missing or was changed since the release; release it anew, "
             "for only what was evaluated is published."
         )
+    for row in register(workspace, domain.name).rows:
+        if version in row.releases:
+            say(f"  {domain.name}@{version} rests on {row.id}, which {domain.name} was told to forget on {row.at[:10]}")
     bundle = bundled(artifact)
     api = _api()
     with asking(repo, "looking at the repository"):

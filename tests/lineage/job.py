@@ -67,8 +67,9 @@ def prepare(root: Path) -> tuple[Path, Path]:
 
 def train(root: Path, url: str, models: Models, workspace: Path, **options: Any) -> dict[str, Any]:
     base, embedder = models
+    recipe = options.pop("recipe", str(root / "recipe.yaml"))
     return zoo.train(
-        "pharmacy", workspace=workspace, recipe=str(root / "recipe.yaml"), corpus=(root / "corpus",), base=str(base),
+        "pharmacy", workspace=workspace, recipe=recipe, corpus=(root / "corpus",), base=str(base),
         teacher_url=url, teacher_model="scripted", domain_path=(root / "domain" / "pharmacy",),
         settings=(f"ingest.embedder={embedder}", *options.pop("settings", ())), **options,
     )  # fmt: skip

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from tests.lineage.conftest import Made
-from tests.lineage.job import holding, sentence
-from zoo.api import Example, Rejected
+from tests.lineage.job import holding, sentence, train
+from zoo.api import Document, Example, Rejected
 from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.cli import app
 from zoo.errors import RequestError, ZooError
@@ -221,3 +227,45 @@ def test_what_is_nearly_the_same_and_who_else_has_it_are_named(made: Made) -> No
     shutil.copytree(ingest, made.workspace.root / "law" / "ingest" / ingest.name)
     listed = run(made, "drugs1.md", "--plan")
     assert listed["near_duplicates"] == ["corpus/new.md"] and listed["elsewhere"] == ["law"]
+
+
+def test_what_others_say_too_stays_and_is_told(made: Made) -> None:
+    ingest = next(made.home.glob("ingest/*"))
+    documents = list(Artifact(ingest).rows("documents.jsonl", Document))
+    longer = documents[0].model_copy(
+        update={"id": "corpus/all.md", "path": "all.md", "meta": {}, "text": f"{sentence(1)} {TEXT}"}
+    )
+    write_rows(ingest / "documents.jsonl", [*documents, longer])
+    found = asked(made)
+    assert found.resting.words.shared > 0.9 and not found.resting.answers, "its answers are about the other one too"
+    assert found.target.ids == {"corpus/drugs1.md"}
+
+
+@pytest.mark.slow
+def test_killed_for_good_and_given_again_with_pretraining_it_finishes(whole: Made, tmp_path: Path) -> None:
+    """kill -9 at moments spread over the whole command, rebuilding included."""
+    recipe, workspace = tmp_path / "recipe.yaml", Workspace(tmp_path / "ws")
+    recipe.write_text((whole.root / "recipe.yaml").read_text().replace("- annotate\n", "- annotate\n- pretrain\n"))
+    train(whole.root, whole.teacher.url, whole.models, workspace.root, recipe=str(recipe))
+    made = Made(whole.root, workspace, whole.models, whole.teacher)
+    assert list(made.home.glob("pretrain/*/record.json"))
+    code = "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"
+    command = [
+        sys.executable, "-c", code, "forget", "pharmacy", "drugs1.md", "--workspace", str(workspace.root),
+        "--domain-path", str(made.domain.folder), "--json",
+    ]  # fmt: skip
+    for seconds in (2, 4, 7, 12):
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
+    assert done.returncode == 0, done.stderr
+    assert {t: holding(workspace.root, t) for t in TRACES} == {t: [] for t in TRACES}
+    steps = {d.step: Artifact(made.home / d.artifact) for d in read_last(workspace, "pharmacy").steps}
+    assert list(steps) == ["ingest", "annotate", "pretrain", "finetune"] and all(a.exists for a in steps.values())
+    assert all(r.done for r in register(workspace, "pharmacy").rows)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Document = Annotated[
     str, typer.Argument(help="Its id, path or file name.", metavar="DOCUMENT", show_default=False)
 ]  # fmt: skip
+_WORTH_SAYING = 0.1  # of a document's words
 Plan = Annotated[bool, typer.Option("--plan", help="Only list what rests on it; removes and makes nothing.")]
 Rebuild = Annotated[
     bool, typer.Option("--rebuild/--no-rebuild", help="Run again what the last run asked for, without the document.")
@@ -71,7 +72,8 @@ def _data(asked: Forgetting) -> dict[str, Any]:
             {"version": r.version, "sure": r.sure, "published": r.published, "removed": asked.releases}
             for r in resting.releases
         ],
-        "near_duplicates": sorted(resting.near), "elsewhere": resting.elsewhere, "rebuild": asked.run is not None,
+        "near_duplicates": sorted(resting.near), "shared": round(resting.words.shared, 4),
+        "elsewhere": resting.elsewhere, "rebuild": asked.run is not None,
     }  # fmt: skip
 
 
@@ -100,6 +102,8 @@ def _sentences(asked: Forgetting) -> list[str]:
         out.append(
             f"  {id_}, nearly the same, was left out for it and is read in its place; forget it too if it should go"
         )
+    if (part := resting.words.shared) >= _WORTH_SAYING:
+        out.append(f"  {part:.0%} of its words stand in other documents too, which stay with all that rests on them")
     for other in resting.elsewhere:
         out.append(f"  the domain {other} has it too: `zoo forget {other}` makes that forget it")
     if asked.why_not:

@@ -8,6 +8,7 @@ import typer
 
 from zoo.artifact import Workspace
 from zoo.commands import options as o
+from zoo.console import say
 from zoo.errors import RequestError
 from zoo.workspace import workspace_path
 
@@ -50,7 +51,9 @@ def why(
         o.print_json({
             "domain": trained.domain, "version": trained.version, "text": text,
             "examples": [_data(n, passages) for n in near],
-            "read": [{**p.model_dump(mode="json"), "score": round(score, 4)} for p, score in read],
+            "read": None if read is None else [
+                {**p.model_dump(mode="json"), "score": round(score, 4)} for p, score in read
+            ],
         })  # fmt: skip
         return
     from rich.console import Console
@@ -58,7 +61,9 @@ def why(
     console = Console()
     for n in near:
         _draw(console, n, passages)
-    if read:
+    if read is None:
+        say(f"which texts continued pretraining read was not noted; `zoo pretrain {trained.domain}` does")
+    elif read:
         console.print("[bold]continued pretraining read[/bold]", highlight=False)
         for passage, score in read:
             _draw_passage(console, passage, f"{score:.2f}", [])

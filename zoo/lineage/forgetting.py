@@ -10,12 +10,14 @@ import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.artifact import RECORD, WORK, Workspace
 from zoo.console import say
 from zoo.errors import ReleaseRefused, RequestError, ZooError
+from zoo.kept import DATA, ROLES
 from zoo.lastrun import FILE as LAST_RUN
 from zoo.lastrun import LastRun, read_last
 from zoo.library import Domain
@@ -131,7 +133,8 @@ def _noted(asked: Forgetting) -> list[Forgotten]:
     """The document's versions, on the list of what is forgotten."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     versions = {e.version for e in asked.target.entries}
-    rows = [Forgotten(id=id_, file=file, text=words, at=now) for id_, file, words in sorted(versions)]
+    releases = tuple(sorted(r.version for r in asked.resting.releases if r.sure))
+    rows = [Forgotten(id=i, file=file, text=words, at=now, releases=releases) for i, file, words in sorted(versions)]
     note(asked.workspace, asked.domain.name, rows)
     known = register(asked.workspace, asked.domain.name).rows
     return [r for r in known if r.id in asked.target.ids and not r.done]
@@ -157,15 +160,24 @@ def _remove(asked: Forgetting) -> None:
     workspace, domain, resting = asked.workspace, asked.domain.name, asked.resting
     shutil.rmtree(vectors_of(workspace, domain), ignore_errors=True)
     (workspace.root / domain / REPORT).unlink(missing_ok=True)
-    for log in (workspace.root / "logs").glob("*"):
-        if resting.words.in_text(log.read_text(encoding="utf-8", errors="replace")):
-            log.unlink()
+    _sweep(workspace, resting)
     if asked.releases:
         for release in resting.releases:
             shutil.rmtree(workspace.releases(domain) / "evaluations" / release.version, ignore_errors=True)
             _drop(release.folder)
     for folder in (*resting.unfinished, *(a.folder for a in resting.artifacts)):
         _drop(folder)
+
+
+def _sweep(workspace: Workspace, resting: Resting) -> None:
+    """Logs of errors, and what the cache has beside answers and weights, go where they hold words of the document: nothing
+    needs them."""
+    kept = {workspace.cache / name for name in (*ROLES, *DATA, BATCHES)}
+    for path in chain((workspace.root / "logs").rglob("*"), workspace.cache.rglob("*")):
+        if not path.is_file() or kept & {*path.parents} or path.name.startswith(workspace.answers.name):
+            continue
+        if resting.words.in_text(path.read_text(encoding="utf-8", errors="replace")):
+            path.unlink()
 
 
 def _drop(folder: Path) -> None:

@@ -20,12 +20,14 @@ REASON = "forgotten"
 
 class Forgotten(Row):
     """A version of a document. `file` is the digest of the file, `text` that of its words (see minhash.py), `at` the day
-    and time (UTC). `done` once nothing holds it any more and what rested on it is made anew."""
+    and time (UTC). `releases` are the versions that rest on it. `done` once nothing holds it any more and what rested on
+    it is made anew."""
 
     id: str
     file: str
     text: str
     at: str
+    releases: tuple[str, ...] = ()
     done: bool = False
 
     @property

@@ -13,6 +13,7 @@ from zoo.artifact import RECORD, Artifact, Workspace
 from zoo.errors import ZooError
 from zoo.library import Domain
 from zoo.lineage.documents import Target, entries
+from zoo.lineage.training import READ
 from zoo.overlap import marks, runs
 from zoo.publishing import published_here
 from zoo.releases import pulled
@@ -20,16 +21,17 @@ from zoo.teachers.batch_journal import erase
 from zoo.teachers.chosen import BATCHES
 from zoo.teachers.store import Cache
 
-_READ = ("reading.jsonl", "texts.jsonl")  # what annotate makes of passages for pretrain, and what that read
+_READ = ("reading.jsonl", READ)  # what annotate makes of passages for pretrain, and what that read
 
 
 @dataclass(frozen=True)
 class Words:
     """The runs of words that stand in the document and in no other of the same corpora, and the marks among them. What
-    others say too is nobody's to forget."""
+    others say too is nobody's to forget; `shared` is which part of all its runs that is."""
 
     runs: frozenset[int]
     marks: frozenset[int]
+    shared: float
 
     def in_text(self, text: str) -> bool:
         return not self.runs.isdisjoint(runs(text))
@@ -99,11 +101,12 @@ def _words(target: Target) -> Words:
             if target.has(document):
                 own.update(runs(document.text))
                 marked |= marks([document.text])
+    every = len(own)
     for ingest in others:
         for document in ingest.rows("documents.jsonl", Document):
             if not target.has(document):
                 own.difference_update(runs(document.text))
-    return Words(frozenset(own), frozenset(marked & own))
+    return Words(frozenset(own), frozenset(marked & own), 1 - len(own) / every if every else 0.0)
 
 
 def _passages(target: Target) -> Iterator[str]:

@@ -6,11 +6,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from zoo.api import Example, Passage
 from zoo.artifact import Artifact, Workspace, canonical, digest_text
-from zoo.config import PretrainSettings
 from zoo.embedding import Embed, load_embedder
 from zoo.errors import RequestError, ZooError
 from zoo.index import Index, build
@@ -21,6 +19,7 @@ from zoo.vectors import embedded
 from zoo.weights import Weights, resolve_embedder
 
 VECTORS = "examples"  # in the workspace's cache, by domain
+READ = "texts.jsonl"  # of pretrain: the texts that it read
 _VERSION = 1  # of what is embedded of an example
 
 
@@ -129,17 +128,20 @@ class Memory:
         wanted = {c.passage for n in near for c in n.example.citations}
         return {p.id: p for p in self.trained.ingest.rows("passages.jsonl", Passage) if p.id in wanted}
 
-    def read(self, text: str, top: int) -> list[tuple[Passage, float]]:
-        """The passages nearest to the text of those that continued pretraining trained on; none where there was none."""
+    def read(self, text: str, top: int) -> list[tuple[Passage, float]] | None:
+        """The passages nearest to the text of those that continued pretraining trained on; none where there was none, None
+        where it did not note them."""
         if self.trained.pretrain is None:
             return []
+        if not self.trained.pretrain.path(READ).is_file():
+            return None
         retriever = Retriever(self.trained.ingest, Index.load(self.trained.ingest.folder), self.embed)
-        trained, count = _read(self.trained, self.trained.pretrain), retriever.index.facts["passages"]
+        trained, count = _read(self.trained.pretrain), retriever.index.facts["passages"]
         looked, found = top, list[tuple[Passage, float]]()
         while len(found) < top and looked < 8 * count:
             looked *= 8
             near = retriever.nearest(text, looked)
-            found = [(p, score) for p, score in near if p.id in trained or p.document in trained]
+            found = [(p, score) for p, score in near if p.id in trained]
         return found[:top]
 
 
@@ -163,15 +165,7 @@ def _answered(example: Example) -> str:
     return f"{example.reasoning}\n{example.answer}" if example.reasoning else example.answer
 
 
-def _read(trained: Trained, pretrain: Artifact) -> set[str]:
-    """What trained in pretrain: ids of passages, of whole documents where it read them raw."""
-    texts = pretrain.path("texts.jsonl")
-    if texts.is_file():
-        with texts.open(encoding="utf-8") as f:
-            rows: list[dict[str, Any]] = [json.loads(line) for line in f]
-        return {passage for row in rows for passage in row["passages"]}
-    from zoo.steps.pretrain import split
-
-    settings = PretrainSettings.model_validate(pretrain.record["config"])
-    documents = {p.document: "" for p in trained.ingest.rows("passages.jsonl", Passage)}
-    return set(split(documents, settings.held_out, pretrain.record["seed"]).train)
+def _read(pretrain: Artifact) -> set[str]:
+    """Ids of the passages in texts that trained; those that its budget did not reach did not."""
+    with pretrain.path(READ).open(encoding="utf-8") as f:
+        return {passage for row in map(json.loads, f) if row.get("seen") != 0 for passage in row["passages"]}
