@@ -36,9 +36,11 @@ def reply(body: dict[str, Any], before: int) -> Reply:
     n = re.search(r"disease(\d+)", prompt)
     assert n, prompt
     quote = f"The drug zalor{n[1]} is given first in the treatment of disease{n[1]}, at a dose of {int(n[1]) + 10} mg once a day."
-    said: dict[str, Any] = {"quotes": [quote], "answer": f"zalor{n[1]}"}
+    said: dict[str, Any] = {"quotes": [quote], "answer": f"zalor{n[1]}", "level": "basic"}
     if "Question:" in prompt:
-        said["reasoning"] = f"Belam{n[1]} and corin{n[1]} come later, so that zalor{n[1]} is the first of the three."
+        last = f"So zalor{n[1]} is the first of the three."
+        said["reasoning"] = f"Belam{n[1]} and corin{n[1]} come later. {last}"
+        said["steps"] = [{"text": quote, "passage": "1", "quote": quote}, {"text": last, "passage": "", "quote": ""}]
     else:
         said["question"] = f"Which drug is given first in the treatment of disease{n[1]}?"
         said["distractors"] = [f"belam{n[1]}", f"corin{n[1]}"]

@@ -66,7 +66,8 @@ def prepare(workspace: Workspace, domain: Domain, name: str, rebuild: bool, rele
     since = "" if target.entries or not all(r.done for r in rows) else max(r.at for r in rows)
     resting = resting_on(workspace, domain, target)
     run, why_not = None, ""
-    if rebuild and not since and (last := _to_repeat(workspace, domain.name, resting)):
+    begun = any(not r.done for r in rows)
+    if rebuild and not since and (last := _to_repeat(workspace, domain.name, resting, begun)):
         from zoo.again import again
 
         try:
@@ -76,16 +77,17 @@ def prepare(workspace: Workspace, domain: Domain, name: str, rebuild: bool, rele
     return Forgetting(workspace, domain, resting, run, why_not, since, releases)
 
 
-def _to_repeat(workspace: Workspace, domain: str, resting: Resting) -> LastRun | None:
-    """The domain's last run, where what it used goes, or has gone already."""
+def _to_repeat(workspace: Workspace, domain: str, resting: Resting, begun: bool) -> LastRun | None:
+    """The domain's last run, where what it used goes; of a forgetting that was `begun` before, where it has gone, or where
+    that run is the one which was to make it anew and did not get to its end."""
     home = workspace.root / domain
     if not (home / LAST_RUN).is_file():
         return None
     last = read_last(workspace, domain)
     going = {a.folder for a in resting.artifacts}
     used = [home / done.artifact for done in last.steps]
-    gone = any(f in going or not (f / RECORD).is_file() for f in used)
-    return last if gone or (last.ended is None and not used) else None
+    gone = any(f in going or (begun and not (f / RECORD).is_file()) for f in used)
+    return last if gone or (begun and (last.ended is None or last.failed)) else None
 
 
 def carry_out(asked: Forgetting) -> dict[str, Any] | None:
