@@ -20,7 +20,8 @@ import zoo as package
 from tests.fakes.hub import READ, WRITE, FakeHub, Fault, serving
 from tests.fakes.models import tiny_weights
 from tests.steps.test_release import FINETUNED, GOOD, Case
-from zoo.artifact import Artifact, digest_file, finish
+from zoo.artifact import Artifact, Workspace, digest_file, finish
+from zoo.publishing import published_here
 
 REPO = "clinic/tiny-srm"
 
@@ -110,6 +111,7 @@ def test_a_release_goes_to_the_hub_and_comes_back_the_same_elsewhere(case, hub, 
     repo = hub.repos[REPO]
     assert (done["version"], done["commit"], done["gate"]) == ("0.1.0", repo.tags["0.1.0"], "passed")
     assert len(repo.commits) == 2, "the repository's first, and one for the release"
+    assert published_here(Workspace(maker.workspace), "healthcare", "0.1.0") == [f"{REPO}@0.1.0"]
 
     pulled = other.zoo("pull", REPO)
     folder = Path(pulled["folder"])

@@ -112,6 +112,7 @@ class Ask:
     short: str | None = None
     answers: Counter[str] = field(default_factory=Counter)
     attempts: list[Attempt] = field(default_factory=list)
+    _prompts: list[str] = field(default_factory=list)
 
     async def text(self, prompt: Prompt, *, sample: int = 0) -> str:
         """The answer to one user message. Raises Failed where it was cut off, refused, filtered or is empty."""
@@ -167,7 +168,7 @@ class Ask:
         raise Failed("malformed", text)
 
     async def _text(self, messages: tuple[dict[str, str], ...], schema: dict[str, Any] | None, sample: int) -> str:
-        request = Request(messages, self.max_tokens, self.temperature, schema, sample)
+        request = Request(messages, self.max_tokens, self.temperature, schema, sample, tuple(self._prompts))
         limited = self.limit.tokens is not None or self.limit.cost is not None
         needs = most(request, self.price) if limited else Spend(calls=1)
         if over := self.limit.over(self.spent.plus(needs)):
@@ -182,6 +183,8 @@ class Ask:
             self.spent = self.spent.less(needs).plus(cost)
         ended, text = _ended(answer), writable(answer.text)
         self.answers[ended] += 1
+        if messages[0]["content"] not in self._prompts:
+            self._prompts.append(messages[0]["content"])
         if ended != "stop":
             raise Failed(ended, "" if ended == "empty" else text)
         return text

@@ -107,7 +107,7 @@ class Attempt(Row):
 class Question(Row):
     """An item of a `questions` source or of a suite, in the project's own fields whatever its authors called them.
 
-    `reasoning` is the authors' own explanation where there is one.
+    `reasoning` is the authors' own explanation where there is one; `place` is the file or dataset, and the row of it.
     """
 
     id: str
@@ -119,12 +119,14 @@ class Question(Row):
     reasoning: str = ""
     source: str
     licence: str
+    place: str = ""
 
 
 class Example(Row):
     """A training row. `context` is what the student is shown with the question (the cited passages, or a source's text).
 
-    `reasoning` is empty for labelling rows: the assistant's turn is then the answer alone. `level` is how hard it is
+    `reasoning` is empty for labelling rows: the assistant's turn is then the answer alone. `place` says of a row that
+    people wrote where it stands: a file and a line, or a row of it. `level` is how hard it is
     declared to be, None where nobody said.
     """
 
@@ -139,6 +141,7 @@ class Example(Row):
     origin: Origin
     source: str
     licence: str
+    place: str = ""
     teacher: Teacher | None = None
     level: Level | None = None
     attempts: list[Attempt] = []

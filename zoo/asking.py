@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.annotating import Annotator, Ask, Failed, Material, Row, use_of
-from zoo.api import Question, Reading, Rejected, Teacher
+from zoo.api import Example, Question, Reading, Rejected, Teacher
 from zoo.config import AnnotateSettings
 from zoo.console import Progress, money, progress, say
 from zoo.errors import ZooError
@@ -176,6 +176,8 @@ class _Desk:
         if not isinstance(row, Rejected):
             credit = Teacher(model=self.teacher.teacher.model, prompt=annotator.name, version=annotator.version)
             row = row.model_copy(update={"teacher": credit})
+            if isinstance(row, Example) and isinstance(item, Question):
+                row = row.model_copy(update={"place": item.place})
         else:
             mistakes = (a.mistake for a in reversed(ask.attempts) if a.mistake)
             row = row.model_copy(update={"mistake": row.mistake or next(mistakes, None)})

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from zoo import interrupt
-from zoo.commands import cache, chat, doctor, list_, publish, pull, report, search, show, steps
+from zoo.commands import cache, chat, doctor, forget, list_, publish, pull, report, search, show, steps, why
 from zoo.console import say, show_cursor
 from zoo.errors import ReleaseRefused, ZooError
 from zoo.unexpected import sentence
@@ -23,6 +23,8 @@ steps.add_to(app)
 app.command("list")(list_.list_)
 app.command("show")(show.show)
 app.command("search")(search.search)
+app.command("why")(why.why)
+app.command("forget")(forget.forget)
 app.command("publish")(publish.publish)
 app.command("pull")(pull.pull)
 app.command("report")(report.report)
@@ -61,7 +63,7 @@ def main() -> None:
 
 def _goes_on() -> bool:
     """Whether the command, given again, goes on where it was interrupted."""
-    return sys.argv[1:2] != [] and sys.argv[1] in steps.HELP
+    return sys.argv[1:2] != [] and sys.argv[1] in {*steps.HELP, "forget"}
 
 
 def _say_interrupted() -> None:

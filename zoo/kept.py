@@ -21,8 +21,12 @@ from zoo.weights.folder import FOUND
 
 # The folders of the cache whose contents can be had again, and what is in each. What else lies there is a step's or a
 # teacher's own and stays.
-_ROLES = {"base": "base model", "embedder": "sentence embedder"}
-_DATA = {"datasets": "datasets of the Hub", "gguf": "weights written for llama.cpp"}
+ROLES = {"base": "base model", "embedder": "sentence embedder"}
+DATA = {
+    "datasets": "datasets of the Hub",
+    "gguf": "weights written for llama.cpp",
+    "examples": "vectors of training examples",
+}
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,10 @@ def things(place: Workspace, names: Sequence[str] | None = None) -> list[Thing]:
     """Weights and data, all or those of these names; an unknown name is answered with the nearest one (RequestError)."""
     found = [
         Thing(name, kind, sum(map(_size, folders)), tuple(folders))
-        for role, kind in _ROLES.items()
+        for role, kind in ROLES.items()
         for name, folders in _models(place.cache / role).items()
     ]
-    for name, kind in _DATA.items():
+    for name, kind in DATA.items():
         if (folder := place.cache / name).is_dir():
             found.append(Thing(name, kind, _size(folder), (folder,)))
     if names is None:

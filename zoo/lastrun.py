@@ -27,6 +27,24 @@ class Done(BaseModel):
     seconds: float
 
 
+class Request(BaseModel):
+    """What was asked for beside the recipe, with paths in full, so that it can be asked for again from any folder. The
+    teacher is the one that was meant, whatever the environment says later; its address is without what secrets stand in,
+    and `keyed` where it had some."""
+
+    until: str | None = None
+    corpus: list[Path] = []
+    sources: dict[str, Path] = {}
+    suites: list[str] = []
+    suite_data: dict[str, Path] = {}
+    base: str | None = None
+    teacher_url: str | None = None
+    teacher_model: str | None = None
+    keyed: bool = False
+    offline: bool = False
+    domain_path: list[Path] = []
+
+
 class LastRun(BaseModel):
     """`failed` names the step that raised `error`; `refused` is what the release step printed where it said no."""
 
@@ -40,16 +58,20 @@ class LastRun(BaseModel):
     failed: str = ""
     error: str = ""
     refused: dict[str, Any] | None = None
+    request: Request | None = None  # None where an older zoo ran it
 
 
 class Track:
     """Writes `run.json` as the run goes on."""
 
     def __init__(
-        self, workspace: Workspace, domain: str, title: str, recipe: dict[str, Any], planned: list[str]
-    ) -> None:
+        self, workspace: Workspace, domain: str, title: str, recipe: dict[str, Any], planned: list[str],
+        request: Request | None = None,
+    ) -> None:  # fmt: skip
         self.folder = workspace.root / domain
-        self.run = LastRun(domain=domain, title=title, recipe=recipe, planned=planned, started=datetime.now(UTC))
+        self.run = LastRun(
+            domain=domain, title=title, recipe=recipe, planned=planned, started=datetime.now(UTC), request=request
+        )
         self._write()
 
     def done(self, step: str, artifact: Artifact, skipped: bool, seconds: float) -> None:

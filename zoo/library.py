@@ -124,7 +124,7 @@ class Domain:
             row = json.loads(line)
         except (ValueError, RecursionError) as e:
             raise RequestError(f"{where} is not valid JSON: {e}.") from e
-        return validated(Example, row, where)
+        return validated(Example, row, where).model_copy(update={"place": f"seeds.jsonl, line {number}"})
 
     def prompt(self, annotator: str, name: str) -> str:
         """The text of a prompt: the domain's `prompts/<annotator>/<name>.j2` if it has one, else the annotator's own. It is
@@ -216,11 +216,15 @@ def _read_domain(path: Path, package: str | None) -> Domain:
     return Domain(path, config, package or _package(path, config.name))
 
 
+def listed_paths() -> list[Path]:
+    """The folders that ZOO_DOMAINS names."""
+    return [Path(p) for p in os.environ.get("ZOO_DOMAINS", "").split(os.pathsep) if p]
+
+
 def _candidates(paths: tuple[Path, ...]) -> Iterable[tuple[str, Path | None, str | None, str]]:
     """(name, folder, package, error) of everything that claims to be a domain; built-in ones first. The package is
     None where it is a folder's own, and where it lies instead where there is no folder."""
-    listed = [Path(p) for p in os.environ.get("ZOO_DOMAINS", "").split(os.pathsep) if p]
-    for root in (folder("domains"), *paths, *listed):
+    for root in (folder("domains"), *paths, *listed_paths()):
         root = root.expanduser().resolve()
         if (root / "domain.yaml").is_file():
             found = [root]

@@ -80,7 +80,7 @@ class ToQuestion:
         from jinja2.sandbox import SandboxedEnvironment
 
         env = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-        self.source = source
+        self.source, self.origin = source, origin
         self.fields = variant(source, rows, origin)
         names = ("id", "question", "context", "choices", "gold", "reasoning")
         self.templates = {name: env.from_string(getattr(self.fields, name)) for name in names}
@@ -131,6 +131,7 @@ class ToQuestion:
         return Question(
             id=f"{self.source.id}-{own}", kind=kind, question=text["question"], context=text["context"],
             choices=choices, gold=gold, reasoning=text["reasoning"], source=self.source.id, licence=self.source.licence,
+            place=f"{self.origin}, row {n + 1}",
         ), ""  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,6 +15,7 @@ from zoo.annotating import Material
 from zoo.api import Citation, Document, Example, Passage, Question, Rejected, Verdict
 from zoo.artifact import Artifact, canonical, digest_file, digest_text
 from zoo.library import Domain
+from zoo.lineage.forgotten import REASON as FORGOTTEN
 from zoo.mapping import fault
 from zoo.questions import digest_of_tests, load_questions, place_of
 from zoo.quotes import find_quote
@@ -57,13 +58,14 @@ class Corpus:
         return [d for d in self.documents.values() if PurePosixPath(d.path).name == PurePosixPath(file).name]
 
 
-def seed_rows(domain: Domain, corpus: Corpus) -> list[Example | Rejected]:
+def seed_rows(domain: Domain, corpus: Corpus, forgotten: Collection[str] = ()) -> list[Example | Rejected]:
     """The domain's seeds: cited places found where the cited file is in the corpus, and the answer passed by the
-    verifier."""
-    return [_seed(seed, domain, corpus) for seed in domain.seeds]
+    verifier. Those that cite a file whose name is among the `forgotten` are left out, unless the corpus has another of
+    that name with the same words."""
+    return [_seed(seed, domain, corpus, forgotten) for seed in domain.seeds]
 
 
-def _seed(seed: Example, domain: Domain, corpus: Corpus) -> Example | Rejected:
+def _seed(seed: Example, domain: Domain, corpus: Corpus, forgotten: Collection[str]) -> Example | Rejected:
     def rejected(reason: str, detail: dict[str, Any]) -> Rejected:
         return Rejected(reason=reason, id=seed.id, path="seeds.jsonl", detail=detail)
 
@@ -79,6 +81,9 @@ def _seed(seed: Example, domain: Domain, corpus: Corpus) -> Example | Rejected:
     shown: dict[str, None] = {}
     for citation in seed.citations:
         placed = _place(citation, corpus)
+        name = PurePosixPath(citation.document).name
+        if name in forgotten and (placed is None or not corpus.named(name)):
+            return rejected(FORGOTTEN, {"document": name})
         if placed is None:
             return rejected("quote_not_in_document", citation.model_dump())
         citations.append(placed[0])
@@ -172,5 +177,5 @@ def labelled(question: Question) -> Example:
     return Example(
         id=question.id, kind=question.kind, question=question.question, context=question.context,
         choices=question.choices, answer=question.gold, origin="questions", source=question.source,
-        licence=question.licence,
+        licence=question.licence, place=question.place,
     )  # fmt: skip

@@ -23,8 +23,16 @@ def signature(text: str) -> str:
     """The digest of a text's words and its MinHash, as text: 64 hex digits, a colon, base64 of 128 little-endian
     uint32."""
     words = _WORD.findall(text.casefold())
-    digest = hashlib.sha256(" ".join(words).encode("utf-8", "replace")).hexdigest()
-    return f"{digest}:{base64.b64encode(_minhash(words).tobytes()).decode()}"
+    return f"{_digest(words)}:{base64.b64encode(_minhash(words).tobytes()).decode()}"
+
+
+def words_digest(text: str) -> str:
+    """The digest of a text's words alone, with which its signature begins."""
+    return _digest(_WORD.findall(text.casefold()))
+
+
+def _digest(words: list[str]) -> str:
+    return hashlib.sha256(" ".join(words).encode("utf-8", "replace")).hexdigest()
 
 
 def _minhash(words: list[str]) -> np.ndarray[Any, Any]:

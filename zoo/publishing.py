@@ -14,11 +14,13 @@ from zoo.console import Progress, progress, say
 from zoo.errors import RequestError, ZooError
 from zoo.hub import asking, published, repository, repository_of
 from zoo.library import load_domain
+from zoo.lineage.forgotten import register
 from zoo.releases import find_release, read_reference
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
 
+PUBLISHED = "published.jsonl"  # of a domain: which version went where
 _ADAPTER = "adapter/"
 _MB = 10**6
 _LARGE = 20 * _MB  # a file from here on goes up by itself, so that it can be counted when it has gone
@@ -63,6 +65,9 @@ def publish(
             f"{domain.name}@{version}: {changed[0]} is missing or was changed since the release; release it anew, "
             "for only what was evaluated is published."
         )
+    for row in register(workspace, domain.name).rows:
+        if version in row.releases:
+            say(f"  {domain.name}@{version} rests on {row.id}, which {domain.name} was told to forget on {row.at[:10]}")
     bundle = bundled(artifact)
     api = _api()
     with asking(repo, "looking at the repository"):
@@ -74,11 +79,20 @@ def publish(
         commit = _upload(api, repo, artifact, bundle, remote, old)
         _tag(api, repo, version, commit)
     result = artifact.result
+    with (workspace.root / domain.name / PUBLISHED).open("a", encoding="utf-8") as f:
+        f.write(json.dumps({"version": version, "repo": repo, "commit": commit}) + "\n")
     return {
         "domain": domain.name, "version": version, "repo": repo, "commit": commit, "url": f"{api.endpoint}/{repo}/tree/{version}",
         "private": remote.private if remote else private, "gate": result["gate"], "reasons": result["reasons"],
         "files": len(bundle.files), "left_out": bundle.left_out,
     }  # fmt: skip
+
+
+def published_here(workspace: Workspace, domain: str, version: str) -> list[str]:
+    """Where this workspace published a version to, as ORG/NAME@VERSION."""
+    path = workspace.root / domain / PUBLISHED
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+    return [f"{r['repo']}@{version}" for r in rows if r["version"] == version]
 
 
 def bundled(artifact: Artifact) -> Bundle:

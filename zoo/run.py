@@ -139,12 +139,17 @@ def prepare(domain: str, options: Options, until: str | None = None) -> Run:
     found.check()
     name = found.config.recipe if options.recipe is None else options.recipe
     recipe = load_recipe(name, options.settings, base=options.base, seed=options.seed)
+    return checked(Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()), until))
+
+
+def checked(run: Run) -> Run:
+    """The request again, where nothing can be said to be wrong with it before any work."""
+    recipe = run.recipe
     for name in recipe.steps:
         if name not in STEPS:
             raise unknown(f"step in recipe {recipe.name}", name, STEPS)
     if sorted(recipe.steps, key=STEPS.index) != recipe.steps:
         raise RequestError(f"The recipe {recipe.name} lists its steps out of order; the order is {', '.join(STEPS)}.")
-    run = Run(found, recipe, options, Workspace(options.workspace.expanduser().resolve()), until)
     step_names(run)
     require_writable(run.workspace.root)
     for name in recipe.steps:
@@ -178,8 +183,10 @@ def identity(run: Run, step: Step, inputs: dict[str, Artifact]) -> dict[str, Any
 
 def train(run: Run) -> dict[str, Any]:
     """Runs the steps that were asked for; the last step's result, with `steps` saying what was skipped and what it took."""
-    names = step_names(run)
-    track = Track(run.workspace, run.domain.name, run.domain.config.title, run.recipe.model_dump(mode="json"), names)
+    from zoo.again import request_of
+
+    names, recipe = step_names(run), run.recipe.model_dump(mode="json")
+    track = Track(run.workspace, run.domain.name, run.domain.config.title, recipe, names, request_of(run))
     done: dict[str, Artifact] = {}
     steps: list[dict[str, Any]] = []
     result: dict[str, Any] = {}

@@ -31,6 +31,7 @@ from zoo.extent import tokens_of
 from zoo.graph import stage
 from zoo.ledger import Ledger, table
 from zoo.library import digest_files
+from zoo.lineage.forgotten import register
 from zoo.quality import PROMPT
 from zoo.questions import check_sources, load_questions, telling_texts
 from zoo.run import Job, Run, Step
@@ -95,6 +96,7 @@ def identity(run: Run) -> dict[str, Any]:
         "base": run.base.digest,
         **difficulty.identity(run),
         **_identity_of_student(run),
+        **register(run.workspace, run.domain.name).identity(),
     }
 
 
@@ -116,7 +118,8 @@ def run(job: Job) -> dict[str, Any]:
     annotators = annotators_of(job.run)
     with closing(Work(job.work)) as work:
         if job.settings.seeds:
-            for row in material.seed_rows(job.domain, corpus):
+            forgotten = register(job.run.workspace, job.domain.name).names
+            for row in material.seed_rows(job.domain, corpus, forgotten):
                 work.add(row)
         plain, asked, keys = _questions(job, work)
         for question in plain:

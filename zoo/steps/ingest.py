@@ -16,6 +16,7 @@ from zoo.console import progress, say
 from zoo.corpus import Corpus, corpus_of, roots_of
 from zoo.embedding import load_embedder
 from zoo.index import build
+from zoo.lineage.forgotten import REASON, Register, register
 from zoo.minhash import repeated as repeats
 from zoo.passages import BaseTokens, passages
 from zoo.reading.isolate import Confinement, Task, read_all
@@ -37,8 +38,12 @@ def identity(run: Run) -> dict[str, Any]:
     files = [[f.source, f.name, f.licence, f.digest()] for f in corpus.chosen]
     return {
         "files": digest_text(canonical(files)), "parsers": run.domain.code_digest,
-        "tokenizer": run.base.digest, "embedder": run.embedder.digest,
+        "tokenizer": run.base.digest, "embedder": run.embedder.digest, **_forgotten(run).identity(),
     }  # fmt: skip
+
+
+def _forgotten(run: Run) -> Register:
+    return register(run.workspace, run.domain.name)
 
 
 def plan(run: Run, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -92,16 +97,19 @@ def _read(job: Job, corpus: Corpus, journal: Journal) -> None:
         job.domain.name, tuple(str(p) for p in job.options.domain_path), settings.timeout_s, settings.memory_mb,
         settings.max_expanded_mb,
     )  # fmt: skip
-    tasks = []
+    tasks, forgotten = [], _forgotten(job.run)
     for f in corpus.chosen:
         digest = f.digest()
-        if unopened := f.unopened:
+        if digest in forgotten.files:
+            journal.note(f.id, digest, {"rejected": REASON})
+        elif unopened := f.unopened:
             journal.note(f.id, digest, {"rejected": unopened})
         elif not journal.has(f.id, digest):
             tasks.append(Task(f.id, str(f.path), f.name, digest))
     with progress("files read", len(tasks)) as bar:
         for task, answer in read_all(tasks, confinement, settings.workers or threads()):
-            journal.note(task.id, task.sha256, answer)
+            known = str(answer.get("signature", "")).partition(":")[0] in forgotten.texts
+            journal.note(task.id, task.sha256, {"rejected": REASON} if known else answer)
             bar.advance()
 
 

@@ -6,7 +6,7 @@ disk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 Finish = Literal["stop", "length", "refused", "filtered"]
@@ -15,13 +15,20 @@ Finish = Literal["stop", "length", "refused", "filtered"]
 @dataclass(frozen=True)
 class Request:
     """One question to a teacher. `sample` tells apart several answers wanted to the same messages; `schema` is the JSON
-    schema the answer should follow, which a teacher may or may not be able to enforce."""
+    schema the answer should follow, which a teacher may or may not be able to enforce. `before` are the prompts that led to
+    this one: they decide nothing of the answer, and tell what it is about."""
 
     messages: tuple[dict[str, str], ...]
     max_tokens: int
     temperature: float = 0.0
     schema: dict[str, Any] | None = None
     sample: int = 0
+    before: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def texts(self) -> list[str]:
+        """All that was said to get its answer."""
+        return [*self.before, *(m["content"] for m in self.messages)]
 
     def as_data(self) -> dict[str, Any]:
         return {

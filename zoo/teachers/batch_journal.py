@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -73,7 +73,7 @@ class Journal:
         lock = locked(self._lock(id_), wait=True)
         assert lock is not None
         made = Submission(id_, time.time(), {x.id: x for x in lines}, lock)
-        rows = [(id_, x.id, json.dumps(x.request.as_data()), json.dumps(x.body), x.tries) for x in lines]
+        rows = [(id_, x.id, _written(x.request), json.dumps(x.body), x.tries) for x in lines]
         with self._db:
             self._db.execute(
                 "INSERT INTO submissions (id, place, model, at) VALUES (?, ?, ?, ?)",
@@ -156,6 +156,34 @@ def under_way(folder: Path, place: str, model: str) -> int:
     return count
 
 
+def erase(folder: Path, holds: Callable[[list[str]], bool], drop: bool) -> int:
+    """How many requests are noted whose texts, those of the prompts before them too, `holds` says yes to; with `drop` they
+    are noted no more, and the file holds not a word of them: their answers, should they come, are nobody's."""
+    if not (folder / FILE).is_file():
+        return 0
+    db = sqlite3.connect(folder / FILE, timeout=_PATIENCE_S, isolation_level=None)
+    try:
+        found = [
+            (submission, line)
+            for submission, line, text in db.execute("SELECT submission, id, request FROM lines").fetchall()
+            if holds(_request(text).texts)
+        ]
+        if drop:
+            db.executemany("DELETE FROM lines WHERE submission = ? AND id = ?", found)
+            db.execute("VACUUM")
+        return len(found)
+    except sqlite3.Error as e:
+        raise ZooError(
+            f"The journal of batches {folder / FILE} cannot be read ({e}); move it away and run again."
+        ) from e
+    finally:
+        db.close()
+
+
+def _written(request: Request) -> str:
+    return json.dumps({**request.as_data(), "before": request.before})
+
+
 def _request(text: str) -> Request:
     data = json.loads(text)
-    return Request(**{**data, "messages": tuple(data["messages"])})
+    return Request(**{**data, "messages": tuple(data["messages"]), "before": tuple(data.get("before", ()))})

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from zoo.artifact import canonical
+from zoo.overlap import marks
 from zoo.teachers import Answer, Request, Teacher
 from zoo.teachers.batch import BatchTeacher
 from zoo.teachers.metering import Metered
@@ -97,7 +98,7 @@ class CachedTeacher:
         if isinstance(claim, Answer):
             return claim, False
         try:
-            return self._keep(digest, await self.teacher.ask(request), keys), True
+            return self._keep(digest, request, await self.teacher.ask(request), keys), True
         except BaseException:
             self.cache.release(keys)
             raise
@@ -108,12 +109,13 @@ class CachedTeacher:
 
     def keep(self, request: Request, answer: Answer) -> None:
         """Stores an answer that came before, or without, anybody here waiting for it."""
-        self._keep(self._digest(request), answer, ())
+        self._keep(self._digest(request), request, answer, ())
 
-    def _keep(self, digest: hashlib._Hash, answer: Answer, claimed: Sequence[str]) -> Answer:
+    def _keep(self, digest: hashlib._Hash, request: Request, answer: Answer, claimed: Sequence[str]) -> Answer:
         """Under the place that gave it; of several answers to one request the first stays."""
         place = answer.place or self.teacher.places[0]
-        return self.cache.put(_at(digest, place), self.teacher.model, answer, self.domain, place, claimed)
+        key, about = _at(digest, place), marks(request.texts)
+        return self.cache.put(key, self.teacher.model, answer, self.domain, place, claimed, about)
 
     async def close(self) -> None:
         await self.teacher.close()

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.overlap import packed, unpacked
 from zoo.teachers import Answer
 from zoo.teachers.askers import Asker, dead, dead_ones
 
@@ -27,12 +28,13 @@ _FIRST = {"key", "model", "answer", "at"}
 _LATER = {
     "domain": "TEXT NOT NULL DEFAULT ''", "place": "TEXT NOT NULL DEFAULT ''", "tokens_in": "INTEGER NOT NULL DEFAULT 0",
     "tokens_out": "INTEGER NOT NULL DEFAULT 0", "batched": "INTEGER NOT NULL DEFAULT 0", "bytes": "INTEGER NOT NULL DEFAULT 0",
+    "marks": "BLOB",  # of the prompts' words (see overlap.py); NULL in what older caches left
 }  # fmt: skip
 _FILL = """UPDATE answers SET
     place = coalesce(json_extract(answer, '$.place'), ''), tokens_in = coalesce(json_extract(answer, '$.tokens_in'), 0),
     tokens_out = coalesce(json_extract(answer, '$.tokens_out'), 0), bytes = length(CAST(answer AS BLOB))"""
-_PUT = """INSERT OR IGNORE INTO answers (key, model, answer, domain, place, tokens_in, tokens_out, batched, bytes)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_PUT = """INSERT OR IGNORE INTO answers (key, model, answer, domain, place, tokens_in, tokens_out, batched, bytes, marks)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _COUNTS = """SELECT domain, model, place, count(*), sum(bytes), sum(tokens_in), sum(tokens_out), sum(batched),
     date(min(at)), date(max(at))
     FROM answers WHERE {} GROUP BY domain, model, place ORDER BY domain, model, place"""
@@ -182,17 +184,19 @@ class Cache:
                 self._run("DELETE FROM claims WHERE key = ? AND asker = ?", (key, self._asker.name))
 
     def put(
-        self, key: str, model: str, answer: Answer, domain: str = "", place: str = "", claimed: Sequence[str] = ()
-    ) -> Answer:
-        """Stores an answer and ends the claims that it was asked under, at once. Gives back what the cache holds
-        afterwards: the first answer to a key stays."""
+        self, key: str, model: str, answer: Answer, domain: str = "", place: str = "", claimed: Sequence[str] = (),
+        about: Collection[int] = (),
+    ) -> Answer:  # fmt: skip
+        """Stores an answer and ends the claims that it was asked under, at once; `about` are the marks of its prompts.
+        Gives back what the cache holds afterwards: the first answer to a key stays."""
         text = json.dumps(vars(answer), ensure_ascii=False)
         try:
             size = len(text.encode())
         except UnicodeEncodeError:  # half a surrogate pair, which JSON may hold and SQLite may not
             text = json.dumps(vars(answer))
             size = len(text)
-        row = (key, model, text, domain, place, answer.tokens_in, answer.tokens_out, answer.batched, size)
+        counts = (answer.tokens_in, answer.tokens_out, answer.batched, size)
+        row = (key, model, text, domain, place, *counts, packed(about))
         with self._writing():
             new = self._run(_PUT, row).rowcount
             self.release(claimed)
@@ -226,6 +230,21 @@ class Cache:
             if free >= before:  # another process has dropped something too
                 break
         self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def noted(self, domain: str) -> Iterator[tuple[str, str, set[int] | None]]:
+        """(key, text, marks of its prompts) of every answer that was asked for by the domain, or by nobody knows whom; None
+        where an older zoo did not note the marks."""
+        rows = self._run("SELECT key, answer, marks FROM answers WHERE domain IN (?, '')", (domain,))
+        for key, answer, about in rows:
+            yield key, json.loads(answer)["text"], None if about is None else unpacked(about)
+
+    def erase(self, keys: Sequence[str]) -> None:
+        """Deletes these answers so that the file, and its log, hold not a word of them any more."""
+        for n in range(0, len(keys), _AT_A_TIME):
+            some = json.dumps(keys[n : n + _AT_A_TIME])
+            self._run("DELETE FROM answers WHERE key IN (SELECT value FROM json_each(?))", (some,))
+        self._run("VACUUM")
+        self._run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _free_pages(self) -> int:
         return int(self._run("PRAGMA freelist_count").fetchone()[0])
