@@ -139,7 +139,11 @@ def test_python_that_fails_to_import_fails_the_same_way_twice(tmp_path):
             "names choice among its kinds, for which",
         ),
         ("wants", {"verifiers": {"label": "label"}, "kinds": {"label": 1}}, "under kinds 'label'"),
-        ("nothing", {"verifiers": {"short": "short"}, "kinds": {"short": 0}}, "kinds.short is 0; it should be more than 0"),
+        (
+            "nothing",
+            {"verifiers": {"short": "short"}, "kinds": {"short": 0}},
+            "kinds.short is 0; it should be more than 0",
+        ),
         ("unsaid", {"sources": [{**DOCUMENTS, "kind": "questions"}]}, "sources.0 (notes) holds questions and lacks"),
     ],
 )
