@@ -143,17 +143,24 @@ def options(answer: str, distractors: list[str], seed: str) -> list[str]:
 
 
 def cite(quotes: Sequence[str], shown: Sequence[Placed]) -> list[Citation]:
-    """The quotes with their places in the passages, in these ones' own characters; words without a sentence are no
-    evidence and are left out where there is some. Raises Refused where a quote stands in none of them."""
-    found = list(dict.fromkeys(located(q, shown) for q in quotes if q.strip()))
+    """The quotes with their places in the passages, in these ones' own characters. What stands nowhere proves nothing and is
+    left out, and so are words without a sentence where there is more. Raises Refused where nothing is left."""
+    given = [q for q in quotes if q.strip()]
+    found = list(dict.fromkeys(c for q in given if (c := _place(q, shown))))
     if not found:
-        raise Refused("no_quote")
+        raise Refused("quote_not_in_passage", quote=given[0]) if given else Refused("no_quote")
     return [c for c in found if len(c.quote.split()) >= FEWEST_WORDS] or found
 
 
 def located(quote: str, shown: Sequence[Placed]) -> Citation:
     """The place of a quote in the first of the passages that has it. Raises Refused where none does, and where it is an
     order."""
+    if (found := _place(quote, shown)) is None:
+        raise Refused("quote_not_in_passage", quote=quote)
+    return found
+
+
+def _place(quote: str, shown: Sequence[Placed]) -> Citation | None:
     for placed in shown:
         if place := find_quote(quote, placed.passage.text):
             start, end = place
@@ -161,7 +168,7 @@ def located(quote: str, shown: Sequence[Placed]) -> Citation:
             return Citation(
                 quote=words, document=placed.document.id, passage=placed.passage.id, start=start, end=end
             )  # fmt: skip
-    raise Refused("quote_not_in_passage", quote=quote)
+    return None
 
 
 def standing(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from zoo.annotators.grounded_qa.checks import Refused, check_answer, check_question, options, standing
+from zoo.annotators.grounded_qa.checks import Refused, check_answer, check_question, cite, options, standing
 from zoo.annotators.grounded_qa.kinds import kind_for
 from zoo.annotators.grounded_qa.pick import turned_down
 from zoo.annotators.grounded_qa.steps import check_steps
@@ -113,6 +113,14 @@ def test_what_is_quoted_bears_the_answer_out(kind: Any, answer: str, missing: st
 def test_options_that_only_point_at_each_other_are_none(others: list[str]) -> None:
     with pytest.raises(Refused, match="bad_choices"):
         options("scurvy", others, "seed")
+
+
+def test_of_what_is_said_to_prove_the_answer_that_counts_which_stands_in_the_passages() -> None:
+    found = cite(["Zalor cures all.", DOSE["quote"], "kidneys of", " ", SECOND["quote"]], SHOWN)
+    assert [(c.passage, c.quote) for c in found] == [("d0#0", DOSE["quote"]), ("d1#0", SECOND["quote"])]
+    for quotes, reason in ((["Zalor cures all."], "quote_not_in_passage"), ([" "], "no_quote")):
+        with pytest.raises(Refused, match=reason):
+            cite(quotes, SHOWN)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
