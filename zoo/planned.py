@@ -49,6 +49,8 @@ def _annotate(e: Entry) -> Iterator[str]:
     if e["sources"]:
         count = "the" if e["questions"] is None else f"{e['questions']:,}"
         yield f"{count} questions of {' and '.join(e['sources'])}"
+    if graph := e.get("graph"):
+        yield f"a graph of {graph['passages']:,} passages (at most {graph['questions']:,} questions)"
     teacher = "the local teacher" if e["teacher"] == "local" else e["teacher"]
     if e["calls"] is None:
         yield f"as many calls of {teacher} as they need (--max-calls, --max-tokens and --max-cost cap them)"

@@ -130,8 +130,7 @@ class Paths:
         draft = await self._written(item, task, ask, domain)
         solved = await ask.data(solving(task, draft.question, draft.choices, domain), SCHEMA["solve"])
         check_orders(solved["answer"])
-        given = "\n".join([draft.question, *draft.choices])
-        reasoned = check_steps(solved["steps"], given, solved["answer"], task.shown)
+        reasoned = check_steps(solved["steps"], draft, solved["answer"], task.shown)
         check_hops(reasoned.text, reasoned.citations, item)
         check_answer(task.kind, draft.question, answer, reasoned.citations)
         # What goes by several names is right by any of them.

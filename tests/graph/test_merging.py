@@ -65,6 +65,12 @@ def test_said_and_denied_are_two_triples() -> None:
     assert sorted(t.negated for t in made.triples.values()) == [False, True]
 
 
+def test_a_triple_is_hedged_until_somebody_says_it_outright() -> None:
+    doubt, sure = fact("Aspirin", "may cause", "asthma"), fact("Aspirin", "causes", "asthma", "b.md")
+    (one,), (both,) = merged(doubt).triples.values(), merged(doubt, sure).triples.values()
+    assert (one.hedged, both.hedged) == (True, False) and one.relation == both.relation == "causes"
+
+
 def test_the_order_of_passages_decides_nothing() -> None:
     passages = [fact(f"thing {n % 5}", "causes", f"effect {n % 7}", f"{n % 3}.md", n) for n in range(40)]
     assert merged(*passages).triples == merged(*reversed(passages)).triples

@@ -60,6 +60,13 @@ def test_what_a_quote_denies_is_not_kept_as_said() -> None:
     assert len(extracted(passage(text), [kept]).statements) == 1
 
 
+def test_what_a_quote_leaves_open_is_not_kept_as_certain() -> None:
+    quote = "Metformin may cause a metallic taste."
+    certain, open_ = (said("Metformin", r, "metallic taste", quote) for r in ("causes", "may cause"))
+    assert [r.reason for r in extracted(passage(quote), [certain]).rejected] == ["doubt_lost"]
+    assert len(extracted(passage(quote), [open_]).statements) == 1
+
+
 def test_the_same_said_twice_of_a_passage_is_one_statement_and_spans_are_the_nearest_pair() -> None:
     twice = [said("kidney failure", "is a reason to stop", "metformin", TEXT[TEXT.index("Lactic") :])] * 2
     found = extracted(passage(TEXT), twice)

@@ -44,6 +44,7 @@ ANNOTATED: dict[str, Any] = {
     "rejected": {"quote not found": 2},
     "asked": 5,
     "asked_passages": 3,
+    "asked_questions": 2,
     "teacher": "t",
     "passages": 9,
 }

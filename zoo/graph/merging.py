@@ -10,7 +10,7 @@ from zoo.api import Rejected
 from zoo.artifact import digest_text
 from zoo.embedding import Embed
 from zoo.graph import names
-from zoo.graph.relations import Relation, relation_of
+from zoo.graph.relations import Relation, hedged, relation_of
 from zoo.graph.triples import Entity, Extracted, Statement, Triple
 
 # From this cosine on, two names of the same words in another order mean the same. Other words are never taken for the same,
@@ -80,7 +80,7 @@ def _triple(key: _Key, wording: str, stated: list[Statement], entities: dict[str
     sources = sorted(stated, key=lambda s: (s.citation.document, s.citation.passage, s.citation.start))
     return Triple(
         id=digest_text("\n".join((subject, relation, thing, str(negated))))[:16], subject=entities[subject],
-        relation=wording, object=entities[thing], negated=negated, sources=sources,
+        relation=wording, object=entities[thing], negated=negated, hedged=all(hedged(s.relation) for s in sources), sources=sources,
     )  # fmt: skip
 
 

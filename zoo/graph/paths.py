@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import pairwise, product
+from itertools import islice, pairwise, product
 
 from zoo.graph import names
 from zoo.graph.items import Hop, Passages, Path
@@ -16,6 +16,7 @@ from zoo.graph.triples import Entity, Statement, Triple
 HUB = 30  # triples of one thing, from which on it is no way from one to another
 EACH = 2  # paths that share a triple, a thing on the way, or an end
 OTHERS = 3
+_OTHERS_SEEN = 200
 _SOURCES = 6  # of one triple that are tried
 _MOST_WORDS = 6  # of a name that is an answer
 
@@ -53,13 +54,17 @@ class Walks:
             at = {end for thing in at for end in self._reached[thing, triple.relation, forward]}
         return at == {_ends(steps[-1])[1].id}
 
-    def alike(self, steps: list[_Step]) -> list[Entity]:
-        """Other things that the last step's relation leads to from somewhere, none of which is on the way or is named alike."""
+    def alike(self, steps: list[_Step], chance: random.Random) -> Iterator[Entity]:
+        """Other things that the last step's relation leads to from somewhere, none of which is on the way or is named alike,
+        in an order by chance."""
         triple, forward = steps[-1]
         own = [_ends(steps[0])[0], *(_ends(s)[1] for s in steps)]
         taken = [names.content(alias) for e in own for alias in (e.name, *e.aliases)]
-        found = (e for _, e in sorted(self._slots[triple.relation, forward].items()))
-        return [e for e in found if _answers(e) and not any(names.content(e.name) & t for t in taken)]
+        found = sorted(self._slots[triple.relation, forward])
+        for id_ in chance.sample(found, min(_OTHERS_SEEN, len(found))):
+            entity = self._slots[triple.relation, forward][id_]
+            if _answers(entity) and not any(names.content(entity.name) & t for t in taken):
+                yield entity
 
 
 def draw(walks: Walks, triples: Iterable[Triple], passages: Passages, hops: int, most: int, seed: int) -> list[Path]:
@@ -168,11 +173,11 @@ def _path(steps: list[_Step], cited: list[Statement], walks: Walks, passages: Pa
     )
     texts = [h.material.passage.text for h in walked]
     # One that the passages speak of may be as right as the end.
-    alike = [e.name for e in walks.alike(steps) if not any(names.find_name(e.name, text) for text in texts)]
-    chance = random.Random(f"{seed} {number}")
-    others = chance.sample(alike, min(OTHERS, len(alike)))
+    alike = walks.alike(steps, random.Random(f"{seed} {number}"))
+    untold = (e.name for e in alike if not any(names.find_name(e.name, text) for text in texts))
+    others = tuple(islice(untold, OTHERS))
     first = walked[0].material
-    return Path(first.passage, first.document, number, hops=walked, distractors=tuple(others))
+    return Path(first.passage, first.document, number, hops=walked, distractors=others)
 
 
 def _ends(step: _Step) -> tuple[Entity, Entity]:

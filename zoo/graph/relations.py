@@ -17,6 +17,10 @@ _HEDGES = frozenset(
     "typically mostly frequently partly some suggested thought believed suspected appears seems appear seem perhaps tend "
     "tends".split()
 )
+# Of these, the ones that say it may not be so at all.
+_DOUBTS = frozenset(
+    "may might could possibly probably potentially suggested thought believed suspected appears seems appear seem perhaps".split()
+)
 _SILENT = frozenset(
     "be a an the is are was were been being am has had have having do does did will would should must also both very more".split()
 )
@@ -103,6 +107,11 @@ def _strong(key: str) -> frozenset[str]:
 def hedged(text: str) -> bool:
     """Whether a text says something of some cases only, or not for sure."""
     return any(t in _HEDGES for t in re.findall(r"[a-z]+", text.casefold()))
+
+
+def doubts(text: str) -> bool:
+    """Whether a text leaves open whether something is so."""
+    return any(t in _DOUBTS for t in re.findall(r"[a-z]+", text.casefold()))
 
 
 def negates(text: str) -> bool:

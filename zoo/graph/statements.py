@@ -73,6 +73,8 @@ def checked(item: Material, said: Mapping[str, str]) -> Statement:
         raise Untrue("turned_about")
     if relations.negates(between) and not relations.negates(relation):
         raise Untrue("negation_lost")
+    if relations.doubts(between) and not relations.hedged(relation):
+        raise Untrue("doubt_lost")
     if relations.negates(relation) and not relations.negates(quote):
         raise Untrue("negation_added")
     start = place[0]

@@ -43,13 +43,14 @@ class Entity(Row):
 
 
 class Triple(Row):
-    """What all `sources` state. With `negated` they say that it is not so."""
+    """What all `sources` state. With `negated` they say that it is not so, with `hedged` that it may be, or is at times."""
 
     id: str
     subject: Entity
     relation: str
     object: Entity
     negated: bool = False
+    hedged: bool = False
     sources: list[Statement]
 
     @property

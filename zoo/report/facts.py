@@ -160,6 +160,10 @@ def _examples(result: dict[str, Any]) -> Stage:
         notes.append(f"All that passed were held against {apart['items']:,} items of suites{but}.")
     if "stopped" in result:
         notes.append(f"{result['stopped'][:1].upper()}{result['stopped'][1:]}.")
+    if graph := result.get("graph"):
+        notes.append(
+            f"Knowledge graph: {graph['triples']:,} triples from {graph['passages']:,} passages, {graph['quarantined']:,} quarantined."
+        )
     origins = ", ".join(f"{n:,} of origin {origin}" for origin, n in result["by_origin"].items())
     return Stage("Examples", came, result["kept"], result["rejected"], origins, notes)
 
