@@ -201,6 +201,13 @@ def test_bad_rows_are_rejected_with_their_reason(change: dict[str, Any], reason:
     assert len(rejected) == 1 and rejected[0].reason.startswith(reason) and rejected[0].path == "f"
 
 
+def test_a_right_choice_named_by_its_letter_is_spelled_out() -> None:
+    golds = ["B", "(a)", "C"]
+    rows = [{"id": n, "q": f"Which {n}?", "choices": ["Zalor", "Belam"], "gold": g} for n, g in enumerate(golds)]
+    kept, rejected = questions_of(source("choice"), rows, "f")
+    assert [q.gold for q in kept] == ["Belam", "Zalor"] and [r.reason for r in rejected] == ["gold not among choices"]
+
+
 def test_twins_are_rejected_and_ids_are_unique() -> None:
     rows = [{"id": 1, "q": q, "choices": ["A", "B"], "gold": "A"} for q in ("Which?", "Which?", "Where?")]
     kept, rejected = questions_of(source("choice"), rows, "f")

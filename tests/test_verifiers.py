@@ -92,6 +92,42 @@ CASES: list[tuple[Kind, str, list[str], str, list[str]]] = [
     ("short", "masked hypertension in adults", [], "abstain", [
         "masked hypertension",
     ]),
+    ("short", "iron deficiency anaemia", [], "right", [
+        "iron deficiency anemia", "anaemia of iron deficiency", "Iron-deficiency anaemias",
+    ]),
+    ("short", "iron deficiency anaemia", [], "wrong", [
+        "folate deficiency anaemia", "iron deficiency without anaemia", "I do not know",
+    ]),
+    ("short", "beta blockers", [], "right", [
+        "β-blockers", "Beta blocker",
+    ]),
+    ("short", "beta blockers", [], "wrong", [
+        "alpha blockers", "beta agonists",
+    ]),
+    ("short", "beta blockers", [], "abstain", [
+        "beta-adrenergic blockers", "metoprolol and its like",
+    ]),
+    ("short", "factor VIII", [], "right", [
+        "factor 8",
+    ]),
+    ("short", "factor VIII", [], "wrong", [
+        "factor IX", "factor VII", "factor 9",
+    ]),
+    ("short", "mitochondrion", [], "right", [
+        "the mitochondria",
+    ]),
+    ("short", "myocardial infarction (heart attack)", [], "right", [
+        "a heart attack", "myocardial infarction",
+    ]),
+    ("short", "myocardial infarction", [], "abstain", [
+        "infarction of the myocardium", "heart attack",
+    ]),
+    ("short", "B", [], "wrong", [
+        "A", "D",
+    ]),
+    ("choice", "Hepatitis B", NAMED, "wrong", [
+        "Any of them but hepatitis B",
+    ]),
     ("number", "5.5 mmol/L", [], "right", [
         "5.5 mmol/L", "5.5 mmol per litre", "The answer is 5.5 mmol/L.", "5500 µmol/L", "5.5mM", "5.45 mmol/l",
         "0.0055 mol/L", "**5.5 mmol/L**", "5.5 mmol L^-1",
@@ -288,6 +324,33 @@ def test_every_verdict_says_why_and_which_check_it_is(kind: Kind) -> None:
     for response in ("", "no idea at all", "42"):
         found = VERIFIERS[kind](question(kind, "yes", ["yes", "no"]), response)
         assert found.check == kind and found.reason
+
+
+@pytest.mark.parametrize(
+    ("asked", "gold", "response", "verdict"),
+    [
+        ("What is the daily dose?", "720 mg", "720 mg a day", "right"),
+        ("What is the daily dose?", "720 mg/day", "720 mg", "right"),
+        ("What is the daily dose?", "720 mg", "360 mg a day", "wrong"),
+        ("What is the daily dose?", "720 mg", "720 mg/h", "wrong"), ("What is each dose?", "720 mg", "720 mg a day", "wrong"),
+        ("How much per hour?", "125 mL", "125 mL/h", "right"), ("How much in all?", "125 mL", "125 mL/h", "wrong"),
+    ],
+)  # fmt: skip
+def test_the_time_that_is_asked_for_need_not_be_said(asked: str, gold: str, response: str, verdict: str) -> None:
+    row = question("number", gold, []).model_copy(update={"question": asked})
+    assert VERIFIERS["number"](row, response).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("response", "verdict"),
+    [
+        ("Because ice is less dense than water.", "right"), ("Ice is denser than water.", "abstain"),
+        ("Ice is not less dense than water.", "abstain"), ("Frozen water takes more room.", "abstain"), ("", "wrong"),
+    ],
+)  # fmt: skip
+def test_an_explanation_is_right_by_rule_only_where_no_word_differs(response: str, verdict: str) -> None:
+    row = question("explanation", "Ice is less dense than water.", [])
+    assert VERIFIERS["text"](row, response).verdict == verdict
 
 
 def test_an_example_is_judged_by_its_answer() -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from zoo.arithmetic.expression import Node, Parser, Token, Unparsed, known, quantity_of, tokens_of, value_of
+from zoo.arithmetic.equality import converted, equal
+from zoo.arithmetic.expression import Parser, Unparsed
 from zoo.arithmetic.notation import WORDED, plain
+from zoo.arithmetic.tokens import Token, tokens_of
+from zoo.arithmetic.values import Node, value_of
 
-_ABOUT = 0.02  # what "about" may be off by, relative
-_ROUNDED = 0.01  # what two expressions may differ by where one has rounded numbers
-_EXACT = 1e-9
 _MOST_STARTS = 40  # tokens looked back for where an expression begins
 _LABELS = set(
     "step part phase case day option question example equation no number stage grade type table figure item week hour".split()
@@ -192,15 +192,15 @@ class _Chain:
             return None
         try:
             value, shown = value_of(a, 0.01, {}), value_of(b, 1.0, {})
-            holds = self._equal(a, b, self.tokens[at].text == "≈")
+            holds = equal(a, b, self.tokens[at].text == "≈", self.carried)
         except (ArithmeticError, ValueError, TypeError):
             return None
         if holds is None:
             return None
         if holds and not b.sign and not b.percent:
             self.carried[b.value] = value_of(a, 0.01, self.carried)
-        if not a.calculates and (converted := _converted(a, b)) is not None:
-            value = converted
+        if not a.calculates and (inside := converted(a, b)) is not None:
+            value = inside
         return Equation(said, value, shown, holds)
 
     def _claims(self, a: Node, b: Node, at: int, first: int, last: int, start: int, end: int, n: int) -> bool:
@@ -228,7 +228,7 @@ class _Chain:
 
     def _converts(self, a: Node, b: Node, worded: bool) -> bool:
         """A bare quantity in another unit: `1 h = 60 min`."""
-        return not worded and not a.sign and not b.sign and a.unit != b.unit and _converted(a, b) is not None
+        return not worded and not a.sign and not b.sign and a.unit != b.unit and converted(a, b) is not None
 
     def _fraction(self, node: Node, first: int) -> bool:
         """A fraction written without spaces, of something that is not said: `3/4 is 15`."""
@@ -247,91 +247,3 @@ class _Chain:
                     return True
         last = self.tokens[end : end + 2]
         return len(last) == 2 and last[0].text == "-" and last[1].kind == "number" and not node.sign
-
-    def _equal(self, a: Node, b: Node, about: bool) -> bool | None:
-        """None where it cannot be told."""
-        for carried in ({}, self.carried):
-            for value in _readings(a, b, carried):
-                if any(_close(value, x, b, about, a) for x in _shown(b, carried)):
-                    return True
-        units = _by_units(a, b, about)
-        if units is not None:
-            return units
-        return None if _unclear(a, b) else False
-
-
-def _readings(a: Node, b: Node, carried: dict[float, float]) -> list[float]:
-    """What an expression may come to: percentages as shares, and as numbers where nothing is multiplied by them."""
-    out = [value_of(a, 0.01, carried)]
-    leaves = a.leaves()
-    if any(x.percent for x in leaves):
-        if "*" not in a.signs() or b.percent or any(x.percent and x.value == 100 for x in leaves):
-            out.append(value_of(a, 1.0, carried))
-        if a.sign in ("+", "-") and a.parts[1].percent and not a.parts[0].percent:
-            base, share = value_of(a.parts[0], 0.01, carried), value_of(a.parts[1], 0.01, carried)
-            out.append(base * (1 + share) if a.sign == "+" else base * (1 - share))
-    return out
-
-
-def _shown(b: Node, carried: dict[float, float]) -> list[float]:
-    out = [value_of(b, 0.01, carried)]
-    if any(x.percent for x in b.leaves()):
-        out.append(value_of(b, 1.0, carried))
-    # 2 * 3 = 6 + 4: the calculation goes on from what it came to.
-    return out + [value_of(x, 0.01, carried) for x in b.leading()[1:]]
-
-
-def _close(value: float, shown: float, b: Node, about: bool, a: Node) -> bool:
-    """Equal, rounded or cut to the digits shown; "about" allows a little more."""
-    off = abs(value - shown)
-    if off <= _EXACT * max(1.0, abs(value)):
-        return True
-    if about and off <= _ABOUT * abs(value):
-        return True
-    if b.sign and b.calculates and b.sign != "neg":
-        rounded = any(x.step < 1 for x in [*a.leaves(), *b.leaves()]) or "/" in a.signs() | b.signs()
-        return rounded and off <= _ROUNDED * abs(value)
-    step = b.leaves()[0].step * (0.01 if b.percent and abs(shown) < abs(b.value) else 1.0)
-    if not a.calculates:
-        step = max(step, a.leaves()[0].step)
-    if about and step >= 1:
-        step = max(step, 10.0 ** _zeros(shown))
-    if off <= step / 2 * (1 + _EXACT):
-        return True
-    return float(int(value / step)) * step == round(shown / step) * step if step and abs(value / step) < 1e15 else False
-
-
-def _zeros(shown: float) -> int:
-    digits = f"{abs(shown):.0f}"
-    return len(digits) - len(digits.rstrip("0")) if shown else 0
-
-
-def _by_units(a: Node, b: Node, about: bool) -> bool | None:
-    """Whether the two are the same quantity; None where their units are unknown or differ in dimension."""
-    value = _converted(a, b)
-    return None if value is None else _close(value, b.value, b, about or not a.calculates, a)
-
-
-def _converted(a: Node, b: Node) -> float | None:
-    """What the left side comes to in the unit of the right one; None where units do not tell."""
-    if b.sign or not known(b.unit) or not any(x.unit for x in a.leaves()):
-        return None
-    try:
-        return float(quantity_of(a).to(known(b.unit)).magnitude)
-    except Exception:  # pint has its own errors for spellings, dimensions and offsets
-        return None
-
-
-def _unclear(a: Node, b: Node) -> bool:
-    """Whether another reading of the units may make it true: a letter that is a variable as well as a unit, a prefix that is
-    not written out, or cents for dollars."""
-    units = {*a.units(), *b.units()}
-    letters = [*a.units(), *(b.units() if b.calculates else [])]
-    if any(len(u) == 1 for u in letters) and _converted(a, b) is None:
-        return True
-    left, right = value_of(a, 0.01, {}), value_of(b, 0.01, {})
-    if not left or not right:
-        return False
-    powers = [2, -2] if any(u.startswith("cent") for u in units) else []
-    powers += [-9, -6, -3, 3, 6, 9] if len(units) > 1 else []
-    return any(abs(abs(left / right) / 10.0**n - 1) < 0.01 for n in powers)

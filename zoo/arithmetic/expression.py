@@ -1,22 +1,12 @@
-"""An expression of numbers with their units: its tokens, its tree, and its value."""
+"""Reads an expression of numbers with their units out of tokens."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-from zoo.verifiers.units import leading_unit, registry
+from zoo.arithmetic.tokens import Token
+from zoo.arithmetic.values import FUNCTIONS, Node, known
 
-_TOKEN = re.compile(
-    r"(?P<number>(?:\d{1,3}(?:[, ]\d{3})+(?:\.\d+)?|\d+,\d{1,2}|\d+(?:\.\d+)?|\.\d+)(?![\d])"
-    r"(?:\s*\*\s*10\s*\^\s*\(?(?P<power>[-+]?\d+)\)?|[eE](?P<e>[-+]?\d+)(?!\w))?)"
-    r"|(?P<relation>[=≈≡])|(?P<sign>[-+*/^])|(?P<bracket>[()])|(?P<word>[^\W\d][\w'°]*|[°µ][A-Za-z]+|[°$€£]|π)|(?P<percent>%)"
-    r"|(?P<line>\n)|(?P<other>\S)"
-)
 # Words that end an operand: what follows is another clause.
 _STOP = set(
     "and or so then thus therefore hence which that but is are was were be to from with at if when because since not no than by "
@@ -25,81 +15,10 @@ _STOP = set(
 _LINKS = {"in", "of", "for", "a", "an", "the", "over", "each", "per", "every", "within", "during", "out"}
 _MOST_WORDS = 5  # behind a number
 _MOST_TOKENS = 80  # of an expression
-_FUNCTIONS = {"sqrt": math.sqrt, "ln": math.log, "exp": math.exp, "log10": math.log10, "log": math.log10}
-
-
-@dataclass(frozen=True)
-class Token:
-    kind: str
-    text: str
-    start: int
-    end: int
-    value: float = 0.0
-    step: float = 0.0  # what the last digit is worth
-    power: bool = False  # written as a power of ten
-
-
-@dataclass(frozen=True)
-class Node:
-    """`sign` is one of `+ - * / ^`, a function's name, `neg`, or empty for a number."""
-
-    sign: str
-    parts: tuple[Node, ...] = ()
-    value: float = 0.0
-    step: float = 0.0
-    percent: bool = False
-    unit: str = ""
-    power: bool = False
-
-    @property
-    def calculates(self) -> bool:
-        return self.power or self.sign not in ("", "neg") or any(p.calculates for p in self.parts)
-
-    def leaves(self) -> list[Node]:
-        return [x for p in self.parts for x in p.leaves()] if self.sign else [self]
-
-    def units(self) -> list[str]:
-        """Those of all its numbers and brackets."""
-        return ([self.unit] if self.unit else []) + [u for p in self.parts for u in p.units()]
-
-    def leading(self) -> list[Node]:
-        """Itself and what it begins with: of `6 + 4 * 2`, `6` too."""
-        return [self, *(self.parts[0].leading() if self.sign and self.parts else [])]
-
-    def signs(self) -> set[str]:
-        return {self.sign}.union(*(p.signs() for p in self.parts)) if self.sign else set()
 
 
 class Unparsed(Exception):
     """There is no expression there that can be told apart from what is around it."""
-
-
-def tokens_of(text: str) -> list[Token]:
-    found = []
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or "other"
-        kind = "number" if kind in ("power", "e") else kind
-        token = Token(kind, match.group(), match.start(), match.end())
-        if kind == "number":
-            token = _number(match)
-        found.append(token)
-    return found
-
-
-def _number(match: re.Match[str]) -> Token:
-    written = re.match(r"[\d., ]*[\d]", match.group())
-    assert written
-    digits, exponent = written.group(), int(match.group("power") or match.group("e") or 0)
-    if re.fullmatch(r"\d+,\d{1,2}", digits):
-        digits = digits.replace(",", ".")
-    digits = re.sub(r"[, ]", "", digits)
-    try:
-        scale = 10.0**exponent
-    except OverflowError:
-        scale = math.inf
-    step = scale / 10 ** len(digits.partition(".")[2])
-    powered = match.group("power") is not None
-    return Token("number", match.group(), match.start(), match.end(), float(digits) * scale, step, powered)
 
 
 class Parser:
@@ -171,7 +90,7 @@ class Parser:
             if not self._is(")"):
                 raise Unparsed
             self._take()
-        elif token.kind == "word" and token.text.lower() in _FUNCTIONS and self._is("(", 1):
+        elif token.kind == "word" and token.text.lower() in FUNCTIONS and self._is("(", 1):
             self._take()
             return Node(token.text.lower(), (self._operand(),))
         elif token.text in ("π", "pi"):
@@ -278,7 +197,7 @@ class Parser:
         spaced = self.tokens[self.at - 1].end < here.start and (after is None or after.start > here.end)
         if here.text != "-" or not spaced or after is None:
             return here.text == "-" and spaced
-        begins = after.kind in ("number", "bracket", "sign") or after.text in ("$", "π") or after.text in _FUNCTIONS
+        begins = after.kind in ("number", "bracket", "sign") or after.text in ("$", "π") or after.text in FUNCTIONS
         return not begins
 
     def _next(self) -> Token | None:
@@ -297,60 +216,3 @@ class Parser:
     def _take(self) -> Token:
         self.at += 1
         return self.tokens[self.at - 1]
-
-
-@lru_cache(maxsize=4096)
-def known(unit: str) -> str:
-    """The unit in pint's spelling, empty where it is none or more than one."""
-    if not re.search(r"[A-Za-z°]", unit):
-        return ""
-    found, rest = leading_unit(re.sub(r"/\(([^()]*)\)", lambda m: "/" + m.group(1).replace("*", "/"), unit))
-    return found if not re.search(r"\w", rest) else ""
-
-
-def value_of(node: Node, percent: float, carried: Mapping[float, float]) -> float:
-    """The value with units left out; a percentage is worth `percent` times its number. `carried` has what rounded numbers
-    stand for. Raises ArithmeticError and ValueError."""
-    if not node.sign:
-        value = carried.get(node.value, node.value)
-        return value * percent if node.percent else value
-    parts = [value_of(p, percent, carried) for p in node.parts]
-    value = _applied(node.sign, parts)
-    return value * percent if node.percent else value
-
-
-def _applied(sign: str, parts: list[float]) -> float:
-    if sign == "neg":
-        return -parts[0]
-    if sign in _FUNCTIONS:
-        return _FUNCTIONS[sign](parts[0])
-    left, right = parts
-    if sign == "^":
-        if abs(right) > 400 or (left < 0 and right != int(right)):
-            raise ValueError("a power out of reach")
-        return float(left**right)
-    if sign == "/":
-        return left / right
-    return left * right if sign == "*" else left + right if sign == "+" else left - right
-
-
-def quantity_of(node: Node) -> Any:
-    """The value with its units, as pint has it. Raises where a unit is unknown or does not fit (pint has many errors)."""
-    units = registry()
-    if not node.sign:
-        unit = known(node.unit) if node.unit else "dimensionless"
-        if not unit:
-            raise ValueError(f"{node.unit} is no unit")
-        return units.Quantity(node.value / 100 if node.percent else node.value, unit)
-    parts = [quantity_of(p) for p in node.parts]
-    if node.sign in ("+", "-"):
-        return parts[0] + parts[1] if node.sign == "+" else parts[0] - parts[1]
-    if node.sign == "*":
-        return parts[0] * parts[1]
-    if node.sign == "/":
-        return parts[0] / parts[1]
-    if node.sign == "neg":
-        return -parts[0]
-    if node.sign == "^" and abs(node.parts[1].value) <= 9:
-        return parts[0] ** parts[1].to("dimensionless").magnitude
-    return units.Quantity(_applied(node.sign, [float(parts[0].to("dimensionless").magnitude)]))

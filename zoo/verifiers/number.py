@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zoo.api import Example, Question, Verdict
 from zoo.verifiers.number_words import in_digits
@@ -31,6 +31,12 @@ _RESULT = re.compile(
     r"(?:[=≈≃]|\\approx|\bgives|\bequals|(?<!which )\bis)\s*(?:about|approximately|roughly)?\s*$", re.I
 )
 _DEGREES = {"C": "degC", "F": "degF"}  # pint's coulomb and farad, where a temperature is wanted
+_PERIODS = {
+    "days?|d": re.compile(r"\b(?:daily|(?:per|a|each|every)\s+day|in\s+(?:24\s*h(?:ours)?|one\s+day))\b", re.I),
+    "hours?|h": re.compile(r"\b(?:hourly|(?:per|an|each|every)\s+hour)\b", re.I),
+    "minutes?|min": re.compile(r"\b(?:per|a|each|every)\s+minute\b", re.I),
+    "weeks?": re.compile(r"\b(?:weekly|(?:per|a|each|every)\s+week)\b", re.I),
+}
 _COUNTED = re.compile(r"\b(?:breath|beat|cell)\b")
 
 
@@ -58,7 +64,7 @@ def number(example: Example | Question, response: str) -> Verdict:
     said, why = stated_number(answer_of(response))
     if said is None:
         return Verdict(check="number", verdict="wrong", reason=why)
-    right, reason = _same(gold, said)
+    right, reason = _same(*_per_asked(example.question, gold, said))
     return Verdict(check="number", verdict="right" if right else "wrong", reason=reason)
 
 
@@ -126,6 +132,17 @@ def _tidy(text: str) -> str:
     return _BARE_POWER.sub(
         lambda m: m.group(0) if text[: m.start()].rstrip().endswith(("×", "x", "*", "·")) else f"1e{m.group(1)}", text
     )
+
+
+def _per_asked(question: str, gold: Number, said: Number) -> tuple[Number, Number]:
+    """The two without the time that the question asks for, where one names it and the other does not: of a daily dose,
+    "720 mg" and "720 mg a day" are one."""
+    for period, asked in _PERIODS.items():
+        bare = [re.sub(rf"/(?:{period})$", "", n.unit) for n in (gold, said)]
+        one_names_it = (bare[0] == gold.unit) != (bare[1] == said.unit)
+        if one_names_it and gold.unit and said.unit and asked.search(question):
+            return replace(gold, unit=bare[0]), replace(said, unit=bare[1])
+    return gold, said
 
 
 def _same(gold: Number, said: Number) -> tuple[bool, str]:

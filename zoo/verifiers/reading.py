@@ -30,7 +30,7 @@ HEDGED_BEFORE = re.compile(
 )
 NEGATION = re.compile(
     r"(?:\b(?:not|isn't|never|nor|neither|except|than|unlike|instead\s+of|versus|rul(?:e|es|ed|ing)\s+out|"
-    r"exclud(?:e|es|ed|ing)|eliminat(?:e|es|ed|ing))\b|n't)(?:\s+(?:the|an?|option|choice|answer|be|is|just|only))*\W*$",
+    r"exclud(?:e|es|ed|ing)|eliminat(?:e|es|ed|ing)|(?:any(?:thing)?|all|every\w*|none)\b[^.;\n]{0,30}\bbut)\b|n't)(?:\s+(?:the|an?|option|choice|answer|be|is|just|only))*\W*$",
     re.I,
 )
 NEGATED_AFTER = re.compile(
