@@ -4,8 +4,10 @@ import random
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from zoo.api import Citation, Example
+from zoo.config import FinetuneSettings
 from zoo.training.batches import STRETCH, epoch_batches, lay_out, passes
 from zoo.training.levels import level_of
 
@@ -114,3 +116,9 @@ def test_rounds_without_basic_rows_begin_with_the_easiest_there_are() -> None:
 def test_a_level_is_as_declared_or_by_steps_and_cited_places(changed: dict[str, Any], level: str) -> None:
     common: dict[str, Any] = {"id": "e", "kind": "short", "question": "?", "answer": "a", "origin": "person"}
     assert level_of(Example(source="s", licence="MIT", **common, **changed)) == level
+
+
+def test_rounds_without_an_order_are_refused() -> None:
+    with pytest.raises(ValidationError, match="set finetune.order=basic_to_complex"):
+        FinetuneSettings(rounds=2)
+    assert FinetuneSettings(rounds=2, order="basic_to_complex").rounds == 2
