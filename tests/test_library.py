@@ -32,6 +32,7 @@ def plugin(root: Path, name: str, **changes: object) -> Path:
     place = root / name
     place.mkdir(parents=True)
     built_in = yaml.safe_load((folder("domains") / "healthcare" / "domain.yaml").read_text())
+    changes = {"kinds": {}, **changes} if "verifiers" in changes else changes
     (place / "domain.yaml").write_text(yaml.safe_dump({**built_in, "name": name, "aliases": [], **changes}))
     return place
 
@@ -132,6 +133,17 @@ def test_python_that_fails_to_import_fails_the_same_way_twice(tmp_path):
             "of which hub says nothing",
         ),
         ("answers", {"sources": [{**DOCUMENTS, "answer": "choice"}]}, "of which answer says nothing"),
+        (
+            "weights",
+            {"verifiers": {"short": "short"}, "kinds": {"choice": 1}},
+            "names choice among its kinds, for which",
+        ),
+        ("wants", {"verifiers": {"label": "label"}, "kinds": {"label": 1}}, "under kinds 'label'"),
+        (
+            "nothing",
+            {"verifiers": {"short": "short"}, "kinds": {"short": 0}},
+            "kinds.short is 0; it should be more than 0",
+        ),
         ("unsaid", {"sources": [{**DOCUMENTS, "kind": "questions"}]}, "sources.0 (notes) holds questions and lacks"),
     ],
 )

@@ -98,7 +98,9 @@ def said_most(suites: list[dict[str, Any]]) -> list[str]:
 
 def licence_of(base: str, rows: list[dict[str, Any]]) -> tuple[str, str]:
     """(licence id, why): the base's own where every source allows it, else `other`."""
-    odd = sorted({r["licence"] for r in rows if r["licence"].lower() not in PERMISSIVE})
+    # A row that rests on several documents names all their licences.
+    named = {licence for r in rows for licence in r["licence"].split(" AND ")}
+    odd = sorted(n for n in named if n.lower() not in PERMISSIVE)
     if odd:
         return "other", f"some of its data come under: {', '.join(odd)}"
     if base == "unknown":

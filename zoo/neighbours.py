@@ -1,4 +1,4 @@
-"""Passages to be asked about together: to some of them, those of other documents or sections that are near in meaning."""
+"""Passages to be asked about together: beside some, those of other documents or sections that are near in meaning."""
 
 from __future__ import annotations
 

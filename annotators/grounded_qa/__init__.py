@@ -31,8 +31,8 @@ class GroundedQA:
         return 2 * (1 + REPAIRS) + CALLS
 
     def usual(self, item: Material | Question, domain: Domain, settings: AnnotateSettings) -> list[Usual]:
-        """Every call, with a seed's question, answer and steps in the teacher's place; none for a passage that is turned
-        down."""
+        """Every call, with a seed's question, answer and steps in the teacher's place; none for a passage that is
+        turned down."""
         assert isinstance(item, Material)
         try:
             task = self._task(item, domain, settings)
@@ -43,8 +43,8 @@ class GroundedQA:
     async def annotate(
         self, item: Material | Question, ask: Ask, domain: Domain, settings: AnnotateSettings
     ) -> Example | Rejected:
-        """One example from a passage, and where it has others beside it, from two or three of them. Everything it states
-        is checked by code: form, quotes, self-containedness; that its answer is the one written, by verifier or judge."""
+        """One example from a passage, or from two or three of them where it has others beside it. Everything it states is
+        checked by code: form, quotes, self-containedness; that both answers are one, by the verifier or a judge."""
         if not isinstance(item, Material):
             raise TypeError("grounded_qa writes from passages, not from questions")
         try:

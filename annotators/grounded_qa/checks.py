@@ -20,7 +20,8 @@ SHARED = 0.5  # of what an answer says, in the quotes
 _TEXT = r"(?:passage|text|excerpt|paragraph|article|document|section|author|context|report)s?\b(?!\s+of\b)"
 _LEANS = re.compile(
     rf"\b(?:(?:this|the|above|given|following|provided|both)\s+{_TEXT}|passages?\s+\d"
-    r"|according\s+to\s+(?:the|this)\s+(?:author|guide|text|table|figure|study|source)|mentioned\s+above|as\s+described"
+    r"|according\s+to\s+(?:the|this)\s+(?:author|guide|text|table|figure|study|source)|mentioned\s+above"
+    r"|as\s+described"
     r"|(?:the|this)\s+(?:[\w-]+\s+){0,4}(?:table|figure|slide|graph|chart|diagram|image|video)s?|(?:the|this)\s+page"
     r"|(?:table|figure)\s+(?:above|below|\d+)|(?:this|the\s+present)\s+study)\b",
     re.I,
@@ -30,15 +31,18 @@ _OPEN = re.compile(r"(?:^|[.;:,]\s+)(?:what|which|who|whom|whose|where|when|why|
 _COUNT, _SHARE = re.compile(r"\bhow\s+many\b", re.I), re.compile(r"\d\s*(?:%|per\s*cent)", re.I)
 # "This directly answers the question." says nothing about the matter.
 _META = re.compile(
-    r"^(?:this|therefore,? this|which)\s+(?:\w+ly\s+)?(?:answers|addresses|corresponds\s+to|is\s+the\s+answer\s+we)\b",
+    r"^(?:this|therefore,? this|which)\s+(?:\w+ly\s+)?(?:answers|addresses|corresponds\s+to"
+    r"|is\s+the\s+answer\s+we)\b",
     re.I,
 )
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'\u2018\u201c])")
 # "The passage states that metformin is first." says no less as "Metformin is first."
 _LEAD_IN = re.compile(
-    rf"(?:(?:according\s+to|from|in|based\s+on)\s+the\s+(?:given\s+|provided\s+)?{_TEXT}\s*,\s*(?:it\s+is\s+\w+\s+that\s+)?"
+    rf"(?:(?:according\s+to|from|in|based\s+on)\s+the\s+(?:given\s+"
+    rf"|provided\s+)?{_TEXT}\s*,\s*(?:it\s+is\s+\w+\s+that\s+)?"
     rf"|(?:it\s+is\s+\w+\s+in\s+the\s+{_TEXT}\s+that\s+)"
-    rf"|(?:th(?:e|is)\s+{_TEXT}|it(?=\s+also\b))\s+(?:\w+ly\s+|also\s+)?(?:states?|says?|mentions?|explains?|notes?|indicates?|describes?)\s*(?:that\s+|:\s*|(?=[\"'\u2018\u201c])))"
+    rf"|(?:th(?:e|is)\s+{_TEXT}|it(?=\s+also\b))\s+(?:\w+ly\s+|also\s+)?(?:states?|says?|mentions?|explains?"
+    rf"|notes?|indicates?|describes?)\s*(?:that\s+|:\s*|(?=[\"'\u2018\u201c])))"
     r"([\"'\u2018\u201c]?)(\w)",
     re.I,
 )
@@ -68,15 +72,15 @@ class Refused(Exception):
 
 
 def check_orders(*texts: str) -> None:
-    """Raises Refused where a text carries an order to a model, or a chat template's tokens: nobody asks or answers so but
-    who follows one that stood in a document."""
+    """Raises Refused where a text carries an order to a model, or a chat template's tokens: nobody asks or answers so
+    but who follows one that stood in a document."""
     for text in texts:
         if found := order_in(text):
             raise Refused("carries_an_order", words=found)
 
 
 def check_question(kind: Kind, question: str, answer: str) -> None:
-    """Raises Refused where the question cannot stand by itself, is of another kind, or has no answer but its own words."""
+    """Raises Refused where the question cannot stand by itself, is of another kind, or is its own answer."""
     if len(question.split()) < FEWEST_WORDS:
         raise Refused("question_too_short")
     if found := _LEANS.search(question):
@@ -139,17 +143,24 @@ def options(answer: str, distractors: list[str], seed: str) -> list[str]:
 
 
 def cite(quotes: Sequence[str], shown: Sequence[Placed]) -> list[Citation]:
-    """The quotes with their places in the passages, in these ones' own characters; words without a sentence are no
-    evidence and are left out where there is some. Raises Refused where a quote stands in none of them."""
-    found = list(dict.fromkeys(located(q, shown) for q in quotes if q.strip()))
+    """The quotes with their places in the passages, in these ones' own characters. What stands nowhere proves nothing and is
+    left out, and so are words without a sentence where there is more. Raises Refused where nothing is left."""
+    given = [q for q in quotes if q.strip()]
+    found = list(dict.fromkeys(c for q in given if (c := _place(q, shown))))
     if not found:
-        raise Refused("no_quote")
+        raise Refused("quote_not_in_passage", quote=given[0]) if given else Refused("no_quote")
     return [c for c in found if len(c.quote.split()) >= FEWEST_WORDS] or found
 
 
 def located(quote: str, shown: Sequence[Placed]) -> Citation:
     """The place of a quote in the first of the passages that has it. Raises Refused where none does, and where it is an
     order."""
+    if (found := _place(quote, shown)) is None:
+        raise Refused("quote_not_in_passage", quote=quote)
+    return found
+
+
+def _place(quote: str, shown: Sequence[Placed]) -> Citation | None:
     for placed in shown:
         if place := find_quote(quote, placed.passage.text):
             start, end = place
@@ -157,7 +168,7 @@ def located(quote: str, shown: Sequence[Placed]) -> Citation:
             return Citation(
                 quote=words, document=placed.document.id, passage=placed.passage.id, start=start, end=end
             )  # fmt: skip
-    raise Refused("quote_not_in_passage", quote=quote)
+    return None
 
 
 def standing(text: str) -> tuple[str, str]:

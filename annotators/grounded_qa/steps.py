@@ -22,14 +22,17 @@ FEWEST_REASONED = 6  # words of them all
 NEW_CITED, NEW_INFERRED = 0.5, 0.34  # of a step's words, how many may come from nowhere
 _NUMBERED = re.compile(r"^(?:\W*step\s+\d+\s*[:.)-]\s*|\(?\d{1,2}[.)]\s+(?=\D)|[-*\u2022]\s+)", re.I)
 _INFERS = re.compile(
-    r"\b(?:so|therefore|thus|hence|consequently|accordingly|it\s+follows|(?:which|this|that)\s+(?:means|implies|leaves|shows)"
+    r"\b(?:so|therefore|thus|hence|consequently|accordingly|it\s+follows|(?:which|this|that)\s+(?:means|implies"
+    r"|leaves|shows)"
     r"|as\s+a\s+result|for\s+(?:this|that)\s+reason|in\s+conclusion|that\s+is\s+why|in\s+other\s+words|since|because"
     r"|given\s+that|rul(?:e|es|ed|ing)\s+out|the\s+(?:\w+\s+){0,2}(?:answer|option|choice)\s+is"
-    r"|only\s+\w+\s+(?:fits|matches|is\s+left|remains)|must\s+(?:therefore\s+)?be|cannot\s+be|compared|taken\s+together)\b",
+    r"|only\s+\w+\s+(?:fits|matches|is\s+left|remains)|must\s+(?:therefore\s+)?be|cannot\s+be|compared"
+    r"|taken\s+together)\b",
     re.I,
 )
 _CALCULATES = re.compile(
-    r"=|\d\s*[\u00d7*/\u00f7+\u2212]\s*\d|\b(?:times|divided|multipl\w+|plus|minus|subtract\w*|adds?\s+up|sum|difference)\b",
+    r"=|\d\s*[\u00d7*/\u00f7+\u2212]\s*\d|\b(?:times|divided|multipl\w+|plus|minus|subtract\w*|adds?\s+up|sum"
+    r"|difference)\b",
     re.I,
 )
 
@@ -67,8 +70,8 @@ class _Lines:
 def check_steps(
     steps: Sequence[Mapping[str, str]], row: Example, answer: str, shown: Sequence[Placed]
 ) -> Reasoned:  # fmt: skip
-    """The steps, each `{"text", "passage", "quote"}`, as a row keeps them; of `row` the question and the options count, and
-    `answer` is what they come to. A quote counts where it stands, whatever number of a passage comes with it.
+    """The steps, each `{"text", "passage", "quote"}`, as a row keeps them; of `row` the question and the options count,
+    and `answer` is what they come to. A quote counts where it stands, whatever number of a passage comes with it.
 
     Raises Refused: carries_an_order, quote_not_in_passage, uncited_step, quote_does_not_support, too_few_steps,
     reasoning_not_self_contained."""
@@ -137,7 +140,7 @@ def _inferred(text: str, known: _Known) -> None:
 
 
 def _unknown(text: str, known: set[float]) -> list[float]:
-    """The numbers of a step that are neither known nor calculated from what is; one that is, is known to those after it."""
+    """The numbers of a step that are neither known nor follow from what is; those that do are known to the next."""
     have, found = {*known, *(FACTORS if _CALCULATES.search(text) else ())}, list[float]()
     for number in numbers(text):
         if follows(number, have):

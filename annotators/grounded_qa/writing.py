@@ -24,8 +24,8 @@ _TITLE = 200  # characters of a path of headings
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be asked. `id` is the row's; `wanted` says in words what else the question must be, and `fewest` how many
-    of the passages the steps must cite."""
+    """What is to be asked. `id` is the row's; `wanted` says in words what else the question must be, and `fewest` how
+    many of the passages the steps must cite."""
 
     id: str
     shown: tuple[Placed, ...]
@@ -55,8 +55,9 @@ def shown(together: Sequence[Placed]) -> dict[str, Any]:
 
 
 async def ask_about(task: Task, ask: Ask, domain: Domain) -> Example:
-    """One example: the teacher writes a question with its answer and proof, then, shown the question without them, reasons
-    to an answer step by step, each fact with its quote; the two answers must be one. Raises Refused, and Failed."""
+    """One example: the teacher writes a question with its answer and proof, then, shown the question without them,
+    reasons to an answer step by step, each fact with its quote; the two answers must be one. Raises Refused, and
+    Failed."""
     draft, evidence = await _written(task, ask, domain)
     solved = await ask.data(solving(task, draft.question, draft.choices, domain), SCHEMA["solve"])
     check_orders(solved["answer"])
@@ -117,8 +118,8 @@ def _placed(draft: Example, task: Task, citations: list[Citation]) -> Example:
 
 
 def usual(task: Task, like: Example, domain: Domain) -> list[Usual]:
-    """Both calls about passages, with the question, the answer and the steps of the row `like` in the teacher's place, and the
-    judge of an explanation, on which the verifier abstains as a rule."""
+    """Both calls about passages, with the question, the answer and the steps of the row `like` in the teacher's place,
+    and the judge of an explanation, on which the verifier abstains as a rule."""
     choices = like.choices if task.kind == "choice" else []
     quotes = [c.quote for c in like.citations]
     written = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from zoo.annotators.grounded_qa.checks import Refused, check_answer, check_question, options, standing
+from zoo.annotators.grounded_qa.checks import Refused, check_answer, check_question, cite, options, standing
 from zoo.annotators.grounded_qa.kinds import kind_for
 from zoo.annotators.grounded_qa.pick import turned_down
 from zoo.annotators.grounded_qa.steps import check_steps
@@ -113,6 +113,14 @@ def test_what_is_quoted_bears_the_answer_out(kind: Any, answer: str, missing: st
 def test_options_that_only_point_at_each_other_are_none(others: list[str]) -> None:
     with pytest.raises(Refused, match="bad_choices"):
         options("scurvy", others, "seed")
+
+
+def test_of_what_is_said_to_prove_the_answer_that_counts_which_stands_in_the_passages() -> None:
+    found = cite(["Zalor cures all.", DOSE["quote"], "kidneys of", " ", SECOND["quote"]], SHOWN)
+    assert [(c.passage, c.quote) for c in found] == [("d0#0", DOSE["quote"]), ("d1#0", SECOND["quote"])]
+    for quotes, reason in ((["Zalor cures all."], "quote_not_in_passage"), ([" "], "no_quote")):
+        with pytest.raises(Refused, match=reason):
+            cite(quotes, SHOWN)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
@@ -225,9 +233,12 @@ def test_a_domain_that_can_check_one_kind_alone_is_asked_for_it(tmp_path: Path) 
     "text",
     [
         MEASURED, COUNTED,
-        "The tenant must give notice in writing, and where the owner does not answer within ten days the lease is renewed for a year.",
-        "A lens of glass bends red light less than blue. For this reason the edges of what it shows are coloured, which two kinds of glass avoid.",
-        "Zalor: a drug that keeps the liver from making uric acid. It is used for gout, and it is less safe than rest in old people.",
+        "The tenant must give notice in writing, and where the owner does not answer within ten "
+        "days the lease is renewed for a year.",
+        "A lens of glass bends red light less than blue. For this reason the edges of what it "
+        "shows are coloured, which two kinds of glass avoid.",
+        "Zalor: a drug that keeps the liver from making uric acid. It is used for gout, and it is "
+        "less safe than rest in old people.",
     ],
 )  # fmt: skip
 def test_a_passage_that_can_be_reasoned_from_is_picked(text: str) -> None:
@@ -238,14 +249,30 @@ def test_a_passage_that_can_be_reasoned_from_is_picked(text: str) -> None:
     ("title", "text"),
     [
         ("Gout > References", f"{MEASURED} {COUNTED}"),
-        ("", "Adams R, Brook T. (2011). Gout and its drugs. Rheum J, 12(3), 44-51. doi:10.1/x1. Cole P. (2013). The liver. Med J, 2(1), 7-9. doi:10.1/x2"),
-        ("", "Contents\n1 The kidneys and what they do 3\n2 Gout in the old 17\n3 Drugs for gout 25\n4 What to eat 40\n5 Further help 52\n6 Index 60"),
-        ("", "Year: 2011 | Cases: 1,204 | Deaths: 31\nYear: 2012 | Cases: 1,377 | Deaths: 40\nYear: 2013 | Cases: 1,402 | Deaths: 38\nYear: 2014 | Cases: 1,501 | Deaths: 29"),
-        ("", "Copyright 2014 by the makers. All rights reserved. Click here for the terms of use and the privacy policy of this site. Back to top of the page."),
-        ("", "By the end of this section, you will be able to name the parts of the kidney and to describe what each of the parts does for the body."),
-        ("", "Home\nNews\nAbout us\nContact\nOpening hours\nStaff list\nDirections and parking\nDonate now\nShop\nLibrary catalogue\nJobs and careers\nPress\nSite map"),
-        ("", "What is gout? Which joint does it strike first? What do doctors call the crystals in that joint? Why do they form there? Who has it most?"),
-        ("", "Mr Adams came in the morning of a day in spring. His wife was with him. They sat in the room and spoke of the garden and of old friends."),
+        ("",
+            "Adams R, Brook T. (2011). Gout and its drugs. Rheum J, 12(3), 44-51. doi:10.1/x1. Cole P. "
+            "(2013). The liver. Med J, 2(1), 7-9. doi:10.1/x2"),
+        ("",
+            "Contents\n1 The kidneys and what they do 3\n2 Gout in the old 17\n3 Drugs for gout 25\n4 "
+            "What to eat 40\n5 Further help 52\n6 Index 60"),
+        ("",
+            "Year: 2011 | Cases: 1,204 | Deaths: 31\nYear: 2012 | Cases: 1,377 | Deaths: 40\nYear: "
+            "2013 | Cases: 1,402 | Deaths: 38\nYear: 2014 | Cases: 1,501 | Deaths: 29"),
+        ("",
+            "Copyright 2014 by the makers. All rights reserved. Click here for the terms of use and "
+            "the privacy policy of this site. Back to top of the page."),
+        ("",
+            "By the end of this section, you will be able to name the parts of the kidney and to "
+            "describe what each of the parts does for the body."),
+        ("",
+            "Home\nNews\nAbout us\nContact\nOpening hours\nStaff list\nDirections and parking\nDonate "
+            "now\nShop\nLibrary catalogue\nJobs and careers\nPress\nSite map"),
+        ("",
+            "What is gout? Which joint does it strike first? What do doctors call the crystals in that "
+            "joint? Why do they form there? Who has it most?"),
+        ("",
+            "Mr Adams came in the morning of a day in spring. His wife was with him. They sat in the "
+            "room and spoke of the garden and of old friends."),
     ],
 )  # fmt: skip
 def test_a_passage_without_reasoning_is_turned_down(title: str, text: str) -> None:
@@ -253,7 +280,10 @@ def test_a_passage_without_reasoning_is_turned_down(title: str, text: str) -> No
 
 
 def test_what_words_mean_counts_in_english_alone() -> None:
-    text = "Die Niere scheidet Harnsäure aus, und wenn sie das nicht mehr kann, bilden sich Kristalle in den Gelenken, die schmerzen."
+    text = (
+        "Die Niere scheidet Harnsäure aus, und wenn sie das nicht mehr kann, bilden sich Kristalle "
+        "in den Gelenken, die schmerzen."
+    )
     assert turned_down(passage(text), english=False) is None
     assert turned_down(passage("Kurz gesagt."), english=False) == "passage_too_short"
 

@@ -1,4 +1,4 @@
-"""The annotator `grounded_qa` with a scripted teacher: which rows are kept, at which calls, and what the ledger says."""
+"""The annotator `grounded_qa` with a scripted teacher: rows kept, calls made, and what the ledger says."""
 
 from __future__ import annotations
 

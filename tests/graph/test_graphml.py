@@ -9,9 +9,8 @@ from zoo.graph.graphml import write_graphml
 
 
 def test_what_a_parser_leaves_in_a_text_breaks_no_graph_tool(tmp_path: Path) -> None:
-    made = merged(
-        fact("Zalor <X> & \"Y\"", "causes", "gout\x0c\x00disease"), fact("Zalor <X> & \"Y\"", "may worsen", "gout\x0c\x00disease", "b.md"),
-    )  # fmt: skip
+    names = 'Zalor <X> & "Y"', "gout\x0c\x00disease"
+    made = merged(fact(names[0], "causes", names[1]), fact(names[0], "may worsen", names[1], "b.md"))
     write_graphml(tmp_path / "graph.graphml", made.triples.values())
     graph = networkx.read_graphml(tmp_path / "graph.graphml", force_multigraph=True)
     assert {d["name"] for _, d in graph.nodes(data=True)} == {'Zalor <X> & "Y"', "gout  disease"}

@@ -323,4 +323,7 @@ def test_the_licence_follows_base_and_sources():
     row = {"licence": "Apache-2.0"}
     assert licence_of("apache-2.0", [row])[0] == "apache-2.0"
     assert licence_of("apache-2.0", [row, {"licence": "cc-by-nc-4.0"}])[0] == "other"
+    both = {"licence": f"{row['licence']} AND cc-by-nc-4.0"}
+    assert licence_of("apache-2.0", [both]) == ("other", "some of its data come under: cc-by-nc-4.0")
+    assert licence_of("apache-2.0", [{"licence": f"{row['licence']} AND {row['licence']}"}])[0] == "apache-2.0"
     assert licence_of("unknown", [row])[0] == "other"
