@@ -57,7 +57,7 @@ def settings(**changed: Any) -> AnnotateSettings:
         multi_passage=0.0,
         seeds=False,
         concurrency=8,
-        timeout_s=2.0,
+        timeout_s=30.0,
         retries=1,
         graph=GraphSettings(**graph),
         **changed,
