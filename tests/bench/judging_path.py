@@ -24,6 +24,7 @@ from zoo.annotating import Ask, Asks
 from zoo.api import Question
 from zoo.artifact import Workspace
 from zoo.config import AnnotateSettings, Options, Recipe
+from zoo.console import progress
 from zoo.judging import CHECK, judge
 from zoo.library import Domain, load_domain
 from zoo.run import Run
@@ -73,15 +74,16 @@ def question(row: dict[str, Any]) -> Question:
 
 async def measure(teacher: Asks, domain: Domain, tokens: int = 128) -> Judged:
     found = Judged()
-    for row, response, same in pairs():
-        verdicts = await judge(row, response, Ask(teacher, tokens, 0.0), domain)
-        last = verdicts[-1]
-        found.counts[same, last.verdict == "right"] += 1
-        found.asked[same] += last.check == CHECK
-        if (last.verdict == "right") != same:
-            found.off.append(
-                f"{row.id} {row.kind} {row.gold!r}: {response!r} {last.verdict} ({last.check}: {last.reason})"
-            )
+    rows = pairs()
+    with progress("pairs judged", len(rows)) as bar:
+        for row, response, same in rows:
+            last = (await judge(row, response, Ask(teacher, tokens, 0.0), domain))[-1]
+            found.counts[same, last.verdict == "right"] += 1
+            found.asked[same] += last.check == CHECK
+            if (last.verdict == "right") != same:
+                how = f"{last.verdict} ({last.check}: {last.reason})"
+                found.off.append(f"{row.id} {row.kind} {row.gold!r}: {response!r} {how}")
+            bar.advance()
     return found
 
 
