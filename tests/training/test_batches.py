@@ -119,6 +119,6 @@ def test_a_level_is_as_declared_or_by_steps_and_cited_places(changed: dict[str, 
 
 
 def test_rounds_without_an_order_are_refused() -> None:
-    with pytest.raises(ValidationError, match="set finetune.order=basic_to_complex"):
+    with pytest.raises(ValidationError, match=r"set finetune\.order=basic_to_complex"):
         FinetuneSettings(rounds=2)
     assert FinetuneSettings(rounds=2, order="basic_to_complex").rounds == 2
