@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,20 @@ import yaml
 from tests.fakes.models import tiny_embedder, tiny_weights
 from tests.fakes.teacher import Reply, serving
 from tests.quality import doses
+from tests.quality.planted import apart_by_nothing, row, sentence
 from tests.steps.annotate_job import annotate, make
+from tests.steps.annotate_job import job as annotate_run
 from zoo.ablation import ARMS, rows_of_arm
 from zoo.api import Example, Rejected, Verdict
 from zoo.artifact import Artifact, write_rows
+from zoo.asking import Work
 from zoo.cli import app
 from zoo.config import AnnotateSettings, QualitySettings
+from zoo.curating import Pool
+from zoo.curating.quality import sieve
 from zoo.errors import RequestError
+from zoo.run import Job
+from zoo.steps.annotate import STEP
 
 KINDS = {"choice": "choice", "number": "number", "label": "label"}
 FAST = AnnotateSettings(timeout_s=5.0, retries=2, attempts=1, quality=QualitySettings(method="embedding"))
@@ -69,6 +78,23 @@ def test_a_classifier_of_markers_filters_nothing_and_says_why(tmp_path: Path) ->
     assert len(kept) == doses.COUNT // 2 and all(v.check != "quality" for e in kept for v in e.verdicts)
     log = (artifact.folder / "annotate.log").read_text()
     assert "nothing is filtered: a rule that sees only signs and cue words has an AUROC of" in log
+
+
+def test_documents_that_leave_too_few_wrong_solutions_have_some_made_which_are_counted(tmp_path: Path) -> None:
+    make(tmp_path, 0)
+    run = annotate_run(tmp_path, None, FAST)
+    run.__dict__["embedder"] = replace(run.embedder, folder=tiny_embedder(tmp_path / "embedder"))
+    step = Job(run, STEP, {}, tmp_path / "step")
+    with closing(Work(step.work)) as work:
+        for n in range(60):
+            things = [f"thing{n + m}" for m in range(3)]
+            kept = row(2 * n, True, lambda _, right, rng, own=things: f"{sentence(rng)}.\nAnswer: {own[0]}", "choice")
+            work.add(kept.model_copy(update={"origin": "document", "choices": things, "answer": things[0]}))
+        work.add(row(1, False, apart_by_nothing, "choice"))
+        sieved = sieve(step, Pool(work))
+    assert sieved and not sieved.rejected and sieved.facts["filtered"] is False
+    assert (sieved.facts["pairs"], sieved.facts["made"], sieved.facts["questions"]) == (60, 59, 60)
+    assert 0 < sieved.facts["auroc"]["classifier"]["value"] < 0.7
 
 
 def test_without_a_method_nothing_is_scored(tmp_path: Path) -> None:

@@ -36,17 +36,19 @@ class Pairs:
 
 
 def matched(judged: Iterable[Judged], seed: int) -> Pairs:
-    """Of every form as many right as wrong ones, those first whose question has both; which ones is drawn."""
+    """Of every form as many right as wrong ones, a teacher's own mistakes before made ones, and those first whose question has
+    both; which ones is drawn."""
     forms: dict[str, dict[bool, dict[str, Judged]]] = defaultdict(lambda: {True: {}, False: {}})
     for one in sorted(judged, key=lambda j: (j.made, draw(seed, j.solution.text, "pair"))):
         forms[one.form][one.right].setdefault(one.solution.asked, one)
     out: list[Judged] = []
     for _, sides in sorted(forms.items()):
-        both = sides[True].keys() & sides[False].keys()
-        count = min(map(len, sides.values()))
-        for of_side in sides.values():
-            order = sorted(of_side, key=lambda asked: (asked not in both, draw(seed, asked, "match")))
-            out += [of_side[asked] for asked in order[:count]]
+        right, wrong = sides[True], sides[False]
+        count = min(len(right), len(wrong))
+        order = sorted(wrong, key=lambda a: (wrong[a].made, a not in right, draw(seed, a, "match")))
+        chosen = set(order[:count])
+        out += [wrong[a] for a in order[:count]]
+        out += [right[a] for a in sorted(right, key=lambda a: (a not in chosen, draw(seed, a, "match")))[:count]]
     return Pairs(out)
 
 
