@@ -12,6 +12,7 @@ from zoo.fencing import order_in
 from zoo.quotes import find_quote
 from zoo.verifiers.reading import plain
 
+from .sentences import Sentence, named, sentences, without_numbers
 from .words import content, follows, numbers, numbers_meant
 
 FEWEST_WORDS = 3  # of a question, and of a quote that is evidence
@@ -145,30 +146,33 @@ def options(answer: str, distractors: list[str], seed: str) -> list[str]:
 def cite(quotes: Sequence[str], shown: Sequence[Placed]) -> list[Citation]:
     """The quotes with their places in the passages, in these ones' own characters. What stands nowhere proves nothing and is
     left out, and so are words without a sentence where there is more. Raises Refused where nothing is left."""
-    given = [q for q in quotes if q.strip()]
-    found = list(dict.fromkeys(c for q in given if (c := _place(q, shown))))
+    given, spans = [q for q in quotes if q.strip()], sentences(shown)
+    found = list(dict.fromkeys(c for q in given if (c := _place(q, shown, spans))))
     if not found:
         raise Refused("quote_not_in_passage", quote=given[0]) if given else Refused("no_quote")
     return [c for c in found if len(c.quote.split()) >= FEWEST_WORDS] or found
 
 
-def located(quote: str, shown: Sequence[Placed]) -> Citation:
-    """The place of a quote in the first of the passages that has it. Raises Refused where none does, and where it is an
-    order."""
-    if (found := _place(quote, shown)) is None:
+def located(quote: str, shown: Sequence[Placed], spans: Sequence[Sentence]) -> Citation:
+    """The place of a quote in the first of the passages that has it, or of the sentence of `spans` that it numbers. Raises
+    Refused where none does, and where it is an order."""
+    if (found := _place(quote, shown, spans)) is None:
         raise Refused("quote_not_in_passage", quote=quote)
     return found
 
 
-def _place(quote: str, shown: Sequence[Placed]) -> Citation | None:
-    for placed in shown:
-        if place := find_quote(quote, placed.passage.text):
-            start, end = place
-            check_orders(words := placed.passage.text[start:end])
-            return Citation(
-                quote=words, document=placed.document.id, passage=placed.passage.id, start=start, end=end
-            )  # fmt: skip
-    return None
+def _place(quote: str, shown: Sequence[Placed], spans: Sequence[Sentence]) -> Citation | None:
+    for words in dict.fromkeys((quote, without_numbers(quote))):
+        for placed in shown:
+            if place := find_quote(words, placed.passage.text):
+                return _cited(placed, *place)
+    number = named(quote, spans)
+    return _cited(number.placed, number.start, number.end) if number else None
+
+
+def _cited(placed: Placed, start: int, end: int) -> Citation:
+    check_orders(words := placed.passage.text[start:end])
+    return Citation(quote=words, document=placed.document.id, passage=placed.passage.id, start=start, end=end)
 
 
 def standing(text: str) -> tuple[str, str]:

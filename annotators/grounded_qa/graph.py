@@ -34,6 +34,7 @@ from zoo.library import Domain
 
 from .checks import Refused, check_answer, check_orders, check_question, options
 from .graph_checks import check_hops, check_path_question, named
+from .sentences import in_words, sentences
 from .steps import check_steps
 from .writing import SCHEMA, Task, shown, solving
 
@@ -59,8 +60,8 @@ class Triples:
         if _bare(item):
             return []
         words = item.passage.text.split()
-        name, other, quote = (" ".join(words[a:b]) for a, b in ((0, 2), (2, 5), (0, 20)))
-        usual = {"subject": name, "relation": "leads to", "object": other, "quote": quote}
+        name, other = (" ".join(words[a:b]) for a, b in ((0, 2), (2, 5)))
+        usual = {"subject": name, "relation": "leads to", "object": other, "quote": "[1]"}
         return [Usual(_extract(item, domain), _json({"triples": [usual] * (MOST_TRIPLES // 2)}), _SCHEMA["extract"])]
 
     async def annotate(
@@ -70,7 +71,9 @@ class Triples:
         if _bare(item):
             return Rejected(reason="passage_too_short", id=item.passage.id, path=item.document.path)
         said = await ask.data(_extract(item, domain), _SCHEMA["extract"])
-        found = extracted(item, said["triples"][:MOST_TRIPLES])
+        spans = sentences([Placed(item.passage, item.document)])
+        triples = [{**t, "quote": in_words(t["quote"], spans)} for t in said["triples"][:MOST_TRIPLES]]
+        found = extracted(item, triples)
         count = f"{len(found.statements)} of {len(said['triples'])} triples stand in the passage"
         ask.judged(Verdict(check="triples", verdict="right" if found.statements else "wrong", reason=count))
         return found
@@ -104,7 +107,7 @@ class Paths:
             return []
         question = f"Which of these follows from {item.start.name}, and by which way does it do so?"
         choices = [item.end.name, *item.distractors] if task.kind == "choice" else []
-        steps = [{"text": h.source.citation.quote, "passage": "1", "quote": h.source.citation.quote} for h in item.hops]
+        steps = [{"text": h.source.citation.quote, "quote": f"[{n}]"} for n, h in enumerate(item.hops, 1)]
         solved = {"steps": steps, "answer": item.end.name}
         return [
             Usual(_write(item, domain), _json({"question": question}), _SCHEMA["write"]),

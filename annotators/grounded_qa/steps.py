@@ -15,6 +15,7 @@ from zoo.api import Citation, Example
 from zoo.verifiers.reading import plain
 
 from .checks import FEWEST_WORDS, Refused, check_orders, located, standing
+from .sentences import named, sentences
 from .words import FACTORS, content, follows, numbers, numbers_meant
 
 FEWEST = 2  # steps: a fact, and what it comes to
@@ -70,24 +71,24 @@ class _Lines:
 def check_steps(
     steps: Sequence[Mapping[str, str]], row: Example, answer: str, shown: Sequence[Placed]
 ) -> Reasoned:  # fmt: skip
-    """The steps, each `{"text", "passage", "quote"}`, as a row keeps them; of `row` the question and the options count,
-    and `answer` is what they come to. A quote counts where it stands, whatever number of a passage comes with it.
+    """The steps, each `{"text", "quote"}`, as a row keeps them; of `row` the question and the options count, and `answer` is
+    what they come to. A quote is words of a passage, or the number of a sentence.
 
     Raises Refused: carries_an_order, quote_not_in_passage, uncited_step, quote_does_not_support, too_few_steps,
     reasoning_not_self_contained."""
     known = _Known([content(c) - content(row.question) for c in row.choices], numbers_meant(" ".join(row.choices)))
     known.learn(row.question)
     known.words.update(*known.options)
-    lines = _Lines()
+    lines, spans = _Lines(), sentences(shown)
     for step in steps:
         check_orders(step["text"])
         text, leaning = standing(_NUMBERED.sub("", " ".join(step["text"].split())))
         lines.leaning = lines.leaning or leaning
-        quote = step["quote"] if len(step["quote"].split()) >= FEWEST_WORDS else ""
+        quote = step["quote"] if len(step["quote"].split()) >= FEWEST_WORDS or named(step["quote"], spans) else ""
         if not content(text) or plain(text) == plain(answer):
             continue
         if quote:
-            citation = located(quote, _first(step["passage"], shown))
+            citation = located(quote, shown, spans)
             _supported(text, citation.quote, known)
             lines.citations.append(citation.model_copy(update={"step": len(lines.texts)}))
             known.learn(citation.quote)
@@ -107,13 +108,6 @@ def _whole(lines: _Lines) -> Reasoned:
     if not lines.citations:
         raise Refused("uncited_step", step=lines.texts[0])
     return Reasoned(text, lines.citations)
-
-
-def _first(number: str, shown: Sequence[Placed]) -> list[Placed]:
-    """The passages, that of the number before the others."""
-    named = re.search(r"\d+", number)
-    at = int(named.group()) - 1 if named else 0
-    return [*shown[at : at + 1], *shown] if 0 <= at else list(shown)
 
 
 def _supported(text: str, quote: str, known: _Known) -> None:

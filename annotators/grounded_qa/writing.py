@@ -16,6 +16,7 @@ from zoo.judging import judge, judgement
 from zoo.library import Domain
 
 from .checks import Refused, check_answer, check_orders, check_question, cite, options, standing
+from .sentences import numbered
 from .steps import check_steps
 
 SCHEMA = read_schema(Path(__file__).with_name("schema.json"))
@@ -47,9 +48,10 @@ def solving(task: Task, question: str, choices: Sequence[str], domain: Domain) -
 
 
 def shown(together: Sequence[Placed]) -> dict[str, Any]:
+    """What every prompt about passages is given: their titles, their texts with numbered sentences, and what fences them."""
     passages = [
-        {"number": n, "title": " ".join(defused(p.passage.title).split())[:_TITLE], "text": defused(p.passage.text)}
-        for n, p in enumerate(together, 1)
+        {"number": n, "title": " ".join(defused(p.passage.title).split())[:_TITLE], "text": defused(text)}
+        for n, (p, text) in enumerate(zip(together, numbered(together), strict=True), 1)
     ]
     return {"passages": passages, "fence": fence(*(p.passage.text for p in together))}
 
@@ -121,14 +123,14 @@ def usual(task: Task, like: Example, domain: Domain) -> list[Usual]:
     """Both calls about passages, with the question, the answer and the steps of the row `like` in the teacher's place,
     and the judge of an explanation, on which the verifier abstains as a rule."""
     choices = like.choices if task.kind == "choice" else []
-    quotes = [c.quote for c in like.citations]
+    quotes = [f"[{n}]" for n, _ in enumerate(like.citations, 1)]
     written = {
         "question": like.question, "quotes": quotes, "answer": like.answer,
         "distractors": [c for c in choices if c != like.answer], "level": "intermediate",
     }  # fmt: skip
     texts = like.reasoning.replace(". ", ".\n").split("\n")
     proofs = [*quotes[: len(texts) - 1], *[""] * len(texts)]
-    steps = [{"text": t, "passage": "1" if q else "", "quote": q} for t, q in zip(texts, proofs, strict=False)]
+    steps = [{"text": t, "quote": q} for t, q in zip(texts, proofs, strict=False)]
     calls = [
         Usual(writing(task, domain), _json(written), SCHEMA["write"]),
         Usual(
