@@ -172,9 +172,8 @@ def test_a_passage_that_gives_orders_is_not_shown_beside_another_one(tmp_path: P
         )
     assert not any("BANANA" in e.body["messages"][0]["content"] for e in teacher.log)
     asked = next(e.body["messages"][0]["content"] for e in teacher.log if "zalor2 " in e.body["messages"][0]["content"])
-    assert (
-        "Passage 2" not in asked and numbered(next(r for r in rejected if r.reason == "passage_gives_orders").id) == 3
-    )
+    assert "Passage 2" not in asked
+    assert numbered(next(r for r in rejected if r.reason == "passage_gives_orders").id) == 3
     assert {numbered(e.citations[0].passage) for e in examples} >= {0, 1, 4, 5}
 
 
@@ -189,6 +188,6 @@ def test_a_prompt_holds_a_passage_whole_within_one_fence(tmp_path: Path) -> None
     assert example.context == broken
     for entry in teacher.log:
         prompt = entry.body["messages"][0]["content"]
-        assert "</s>" not in prompt and [
-            m.group(1) for m in re.finditer(r'^"{5}$\n(.*?)\n^"{5}$', prompt, re.M | re.S)
-        ] == [defused(broken)]
+        assert "</s>" not in prompt
+        (within,) = re.findall(r'^"{5}$\n(.*?)\n^"{5}$', prompt, re.M | re.S)
+        assert re.sub(r"\[\d+\] ", "", within) == defused(broken)

@@ -50,7 +50,7 @@ class GroundedQA:
         try:
             return await ask_about(self._task(item, domain, settings), ask, domain)
         except Refused as e:
-            if ask.attempts and not ask.attempts[-1].verdicts:
+            if ask.attempts and (ask.attempts[-1].right or not ask.attempts[-1].verdicts):
                 ask.judged(Verdict(check=self.name, verdict="wrong", reason=e.reason))
             return Rejected(reason=e.reason, id=item.passage.id, path=item.document.path, detail=e.detail)
 

@@ -12,7 +12,7 @@ from zoo.fencing import order_in
 from zoo.quotes import find_quote
 from zoo.verifiers.reading import plain
 
-from .sentences import Sentence, named, sentences, without_numbers
+from .sentences import Sentence, by_number, named, nearest, sentences, without_numbers
 from .words import content, follows, numbers, numbers_meant
 
 FEWEST_WORDS = 3  # of a question, and of a quote that is evidence
@@ -129,6 +129,20 @@ def check_answer(kind: Kind, question: str, answer: str, quotes: Sequence[Citati
             raise Refused("answer_not_in_quotes", words=sorted(missing_words))
 
 
+def check_conclusion(kind: Kind, question: str, answer: str, last: str) -> None:
+    """Raises Refused where the last step says nothing of the answer that the question had not said: steps that wander off
+    lead nowhere, however well each is proved."""
+    if kind == "yes_no_maybe":
+        return
+    meant = content(answer) - content(question)
+    if kind == "number":
+        reached = bool(numbers_meant(answer) & numbers_meant(last))
+    else:
+        reached = not meant or bool(meant & content(last))
+    if not reached:
+        raise Refused("no_conclusion", step=last, answer=answer)
+
+
 def options(answer: str, distractors: list[str], seed: str) -> list[str]:
     """The answer among its distractors, in an order that `seed` decides. A teacher that lists the answer with them is
     not held to it; of many, the first four stand. Raises Refused where fewer than two others are left."""
@@ -143,11 +157,14 @@ def options(answer: str, distractors: list[str], seed: str) -> list[str]:
     return choices
 
 
-def cite(quotes: Sequence[str], shown: Sequence[Placed]) -> list[Citation]:
+def cite(quotes: Sequence[str], shown: Sequence[Placed], answer: str) -> list[Citation]:
     """The quotes with their places in the passages, in these ones' own characters. What stands nowhere proves nothing and is
-    left out, and so are words without a sentence where there is more. Raises Refused where nothing is left."""
+    left out, and so are words without a sentence where there is more. Numbers may be a slip: where none of the sentences
+    that they name has to do with the answer, the nearest to it counts. Raises Refused where nothing is left."""
     given, spans = [q for q in quotes if q.strip()], sentences(shown)
     found = list(dict.fromkeys(c for q in given if (c := _place(q, shown, spans))))
+    if given and all(map(by_number, given)) and not any(content(answer) & content(c.quote) for c in found):
+        found = [cited(s) for s in nearest(answer, spans, 1)] or found
     if not found:
         raise Refused("quote_not_in_passage", quote=given[0]) if given else Refused("no_quote")
     return [c for c in found if len(c.quote.split()) >= FEWEST_WORDS] or found
@@ -165,14 +182,16 @@ def _place(quote: str, shown: Sequence[Placed], spans: Sequence[Sentence]) -> Ci
     for words in dict.fromkeys((quote, without_numbers(quote))):
         for placed in shown:
             if place := find_quote(words, placed.passage.text):
-                return _cited(placed, *place)
+                return cited(Sentence(placed, *place))
     number = named(quote, spans)
-    return _cited(number.placed, number.start, number.end) if number else None
+    return cited(number) if number else None
 
 
-def _cited(placed: Placed, start: int, end: int) -> Citation:
-    check_orders(words := placed.passage.text[start:end])
-    return Citation(quote=words, document=placed.document.id, passage=placed.passage.id, start=start, end=end)
+def cited(span: Sentence) -> Citation:
+    """Raises Refused where it is an order."""
+    check_orders(span.words)
+    document, passage = span.placed.document.id, span.placed.passage.id
+    return Citation(quote=span.words, document=document, passage=passage, start=span.start, end=span.end)
 
 
 def standing(text: str) -> tuple[str, str]:

@@ -14,6 +14,8 @@ from itertools import accumulate
 from zoo.annotating import Placed
 from zoo.passages import sentence_ends
 
+from .words import content
+
 _LABEL = re.compile(r"\[\s*(\d{1,3})\s*\]")
 _ONLY = re.compile(r"^[\s\"'.,;:]*(?:(?:sentences?|and|to|[-\u2013,;&.\[\]\"']|\s|\d{1,3}\b)+)$", re.I)
 _NUMBER = re.compile(r"\d{1,3}")
@@ -26,6 +28,10 @@ class Sentence:
     placed: Placed
     start: int
     end: int
+
+    @property
+    def words(self) -> str:
+        return self.placed.passage.text[self.start : self.end]
 
 
 def sentences(shown: Sequence[Placed]) -> list[Sentence]:
@@ -58,10 +64,22 @@ def _with_numbers(placed: Placed, spans: Sequence[Sentence], before: int) -> str
     return "".join([*out, text[at:]])
 
 
+def by_number(quote: str) -> bool:
+    """Whether a quote gives numbers of sentences and no words."""
+    return bool(_ONLY.match(quote))
+
+
+def nearest(text: str, spans: Sequence[Sentence], most: int = 3) -> list[Sentence]:
+    """Those that share the most words with a text, the most first."""
+    said = content(text)
+    shared = [(len(said & content(s.words)), -n) for n, s in enumerate(spans)]
+    return [spans[-n] for count, n in sorted(shared, reverse=True)[:most] if count]
+
+
 def named(quote: str, spans: Sequence[Sentence]) -> Sentence | None:
     """The sentence that a quote names by its number, or by several that follow one another; None where it names none that
     there is, or is words alone."""
-    if _ONLY.match(quote):
+    if by_number(quote):
         found = [int(n) for n in _NUMBER.findall(quote)]
     else:
         found = [int(n) for n in _LABEL.findall(quote)]
@@ -77,8 +95,8 @@ def named(quote: str, spans: Sequence[Sentence]) -> Sentence | None:
 
 def in_words(quote: str, spans: Sequence[Sentence]) -> str:
     """A quote that is nothing but numbers as the words that stand there; any other as it is."""
-    found = named(quote, spans) if _ONLY.match(quote) else None
-    return found.placed.passage.text[found.start : found.end] if found else without_numbers(quote)
+    found = named(quote, spans) if by_number(quote) else None
+    return found.words if found else without_numbers(quote)
 
 
 def without_numbers(quote: str) -> str:

@@ -14,8 +14,8 @@ from zoo.annotating import Placed
 from zoo.api import Citation, Example
 from zoo.verifiers.reading import plain
 
-from .checks import FEWEST_WORDS, Refused, check_orders, located, standing
-from .sentences import named, sentences
+from .checks import FEWEST_WORDS, Refused, check_orders, cited, located, standing
+from .sentences import Sentence, by_number, named, nearest, sentences
 from .words import FACTORS, content, follows, numbers, numbers_meant
 
 FEWEST = 2  # steps: a fact, and what it comes to
@@ -88,8 +88,7 @@ def check_steps(
         if not content(text) or plain(text) == plain(answer):
             continue
         if quote:
-            citation = located(quote, shown, spans)
-            _supported(text, citation.quote, known)
+            citation = _proof(text, quote, shown, spans, known)
             lines.citations.append(citation.model_copy(update={"step": len(lines.texts)}))
             known.learn(citation.quote)
         else:
@@ -110,17 +109,33 @@ def _whole(lines: _Lines) -> Reasoned:
     return Reasoned(text, lines.citations)
 
 
-def _supported(text: str, quote: str, known: _Known) -> None:
+def _proof(text: str, quote: str, shown: Sequence[Placed], spans: Sequence[Sentence], known: _Known) -> Citation:
+    """What a step cites. A number may be a slip: where its sentence does not bear the step out and one near to it in words
+    does, that one is cited. Raises Refused where nothing bears it out."""
+    citation = located(quote, shown, spans)
+    fault = _fault(text, citation.quote, known)
+    if fault and by_number(quote):
+        others = (cited(s) for s in nearest(text, spans))
+        citation = next((c for c in others if not _fault(text, c.quote, known)), citation)
+        fault = _fault(text, citation.quote, known)
+    if fault:
+        raise fault
+    return citation
+
+
+def _fault(text: str, quote: str, known: _Known) -> Refused | None:
+    """What keeps a quote from bearing a step out."""
     said, quoted = content(text), content(quote)
     if new := _unknown(text, known.numbers | numbers_meant(quote)):
-        raise Refused("quote_does_not_support", step=text, numbers=new)
+        return Refused("quote_does_not_support", step=text, numbers=new)
     # What infers may lean on earlier steps more than on its quote, and name an option that is not in it.
     infers = bool(_INFERS.search(text))
     if not infers and (swapped := [o for o in known.options if o and o <= said and not o & quoted]):
-        raise Refused("quote_does_not_support", step=text, words=sorted(swapped[0]))
+        return Refused("quote_does_not_support", step=text, words=sorted(swapped[0]))
     fewest = 1 if infers else min(2, len(said))
     if len(said & quoted) < fewest or len(said - quoted - known.words) > NEW_CITED * len(said):
-        raise Refused("quote_does_not_support", step=text, words=sorted(said - quoted - known.words))
+        return Refused("quote_does_not_support", step=text, words=sorted(said - quoted - known.words))
+    return None
 
 
 def _inferred(text: str, known: _Known) -> None:

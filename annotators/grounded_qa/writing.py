@@ -15,7 +15,7 @@ from zoo.judging import SCHEMA as JUDGEMENT
 from zoo.judging import judge, judgement
 from zoo.library import Domain
 
-from .checks import Refused, check_answer, check_orders, check_question, cite, options, standing
+from .checks import Refused, check_answer, check_conclusion, check_orders, check_question, cite, options, standing
 from .sentences import numbered
 from .steps import check_steps
 
@@ -72,6 +72,7 @@ async def ask_about(task: Task, ask: Ask, domain: Domain) -> Example:
     ask.judged(*verdicts)
     if verdicts[-1].verdict != "right":
         raise Refused("answers_disagree", verdict=verdicts[-1].reason, written=draft.answer, solved=solved["answer"])
+    check_conclusion(task.kind, draft.question, solved["answer"], reasoned.text.rpartition("\n")[2])
     quoted = Verdict(
         check="quotes", verdict="right", reason=f"{len(citations)} in {len({c.passage for c in citations})} passages"
     )
@@ -80,16 +81,25 @@ async def ask_about(task: Task, ask: Ask, domain: Domain) -> Example:
     )
 
 
+def asked_for(task: Task) -> dict[str, Any]:
+    """The schema of what is written: wrong options only where there are options."""
+    schema: dict[str, Any] = SCHEMA["write"]
+    if task.kind == "choice":
+        return schema
+    left = {n: s for n, s in schema["properties"].items() if n != "distractors"}
+    return {**schema, "properties": left, "required": list(left)}
+
+
 async def _written(task: Task, ask: Ask, domain: Domain) -> tuple[Example, list[Citation]]:
     """The question with its answer, and the quotes that prove it."""
-    written = await ask.data(writing(task, domain), SCHEMA["write"])
+    written = {"distractors": [], **await ask.data(writing(task, domain), asked_for(task))}
     question, answer = " ".join(written["question"].split()), written["answer"].strip()
     check_orders(question, answer, *written["distractors"])
     if task.kind == "explanation":
         answer = standing(" ".join(answer.split()))[0]
     check_question(task.kind, question, answer)
     choices = options(answer, written["distractors"], task.id) if task.kind == "choice" else []
-    evidence = cite(written["quotes"], task.shown)
+    evidence = cite(written["quotes"], task.shown, answer)
     _check_fewest(task, evidence)
     first = task.shown[0]
     draft = Example(
@@ -132,7 +142,7 @@ def usual(task: Task, like: Example, domain: Domain) -> list[Usual]:
     proofs = [*quotes[: len(texts) - 1], *[""] * len(texts)]
     steps = [{"text": t, "quote": q} for t, q in zip(texts, proofs, strict=False)]
     calls = [
-        Usual(writing(task, domain), _json(written), SCHEMA["write"]),
+        Usual(writing(task, domain), _json(written), asked_for(task)),
         Usual(
             solving(task, like.question, choices, domain),
             _json({"steps": steps, "answer": like.answer}),

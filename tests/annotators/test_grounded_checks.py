@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from zoo.annotators.grounded_qa.checks import Refused, check_answer, check_question, cite, options, standing
+from zoo.annotators.grounded_qa.checks import (
+    Refused,
+    check_answer,
+    check_conclusion,
+    check_question,
+    cite,
+    options,
+    standing,
+)
 from zoo.annotators.grounded_qa.kinds import kind_for
 from zoo.annotators.grounded_qa.pick import turned_down
 from zoo.annotators.grounded_qa.steps import check_steps
@@ -116,11 +124,11 @@ def test_options_that_only_point_at_each_other_are_none(others: list[str]) -> No
 
 
 def test_of_what_is_said_to_prove_the_answer_that_counts_which_stands_in_the_passages() -> None:
-    found = cite(["Zalor cures all.", DOSE["quote"], "kidneys of", " ", SECOND["quote"]], SHOWN)
+    found = cite(["Zalor cures all.", DOSE["quote"], "kidneys of", " ", SECOND["quote"]], SHOWN, "zalor")
     assert [(c.passage, c.quote) for c in found] == [("d0#0", DOSE["quote"]), ("d1#0", SECOND["quote"])]
     for quotes, reason in ((["Zalor cures all."], "quote_not_in_passage"), ([" "], "no_quote")):
         with pytest.raises(Refused, match=reason):
-            cite(quotes, SHOWN)
+            cite(quotes, SHOWN, "zalor")
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
@@ -290,3 +298,22 @@ def test_what_words_mean_counts_in_english_alone() -> None:
 
 def passage(text: str, title: str = "") -> Passage:
     return Passage(id="p", document="d", text=text, start=0, end=len(text), title=title)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "last", "reached"),
+    [
+        ("short", "corin", "So the drug that is kept for last is corin.", True),
+        ("short", "corin", "So it is kept for last.", False),
+        ("choice", "Corin is kept for last", "Zalor comes first.", False),
+        ("number", "30 mg", "So the dose is 30 mg.", True),
+        ("number", "30 mg", "So the dose is three times that of a child.", False),
+        ("yes_no_maybe", "yes", "So it is kept for last.", True),
+    ],
+)
+def test_the_last_step_says_the_answer(kind: Any, answer: str, last: str, reached: bool) -> None:
+    if reached:
+        check_conclusion(kind, "Which drug is kept for last?", answer, last)
+    else:
+        with pytest.raises(Refused, match="no_conclusion"):
+            check_conclusion(kind, "Which drug is kept for last?", answer, last)

@@ -137,8 +137,10 @@ def test_the_ledger_of_a_run_adds_up_over_every_stage_and_sieve(
         n = number(body)
         question = {1: EXAM_QUESTION, 2: "Which drug comes first of all?", 3: "Which drug comes first of all?"}.get(n)
         if solving(body):
-            long = {5: "Zalor5 is given first. " * 60}.get(n)
-            return Reply(json.dumps(solved(n, **({"reasoning": long} if long else {}))))
+            said = solved(n)
+            if n == 5:
+                said["steps"][0]["text"] = "Zalor5 is given first. " * 60
+            return Reply(json.dumps(said))
         return Reply(json.dumps(written(n, **({"question": question} if question else {}))) if n != 4 else "no JSON")
 
     ingest = make(tmp_path, 8, [seed(1), seed(2, answer="neither")])
@@ -147,7 +149,7 @@ def test_the_ledger_of_a_run_adds_up_over_every_stage_and_sieve(
     lines = artifact.result["ledger"]
     for line in lines:
         assert line["in"] == line["kept"] + line["went_on"] + sum(line["rejected"].values()), line
-    assert [line["stage"] for line in lines if line["of"] == "sieve"] == list(SIEVES)
+    assert [line["stage"] for line in lines if line["of"] == "sieve"] == [s for s in SIEVES if s != "quality"]
     given, *rest = lines
     assert (given["in"], given["kept"]) == (2, 1) and given["rejected"] == {"seed_fails_verifier": 1}
     came = given["kept"] + sum(line["kept"] for line in rest if line["of"] != "sieve")

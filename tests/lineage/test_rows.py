@@ -32,7 +32,7 @@ def test_each_says_where_it_is_from(tmp_path: Path) -> None:
         answer="corin0", citations=[Citation(quote=QUOTE, document="part0.md")], origin="person", source="own", licence="CC0-1.0",
     )  # fmt: skip
     kinds = {"choice": "choice", "label": "label", "number": "number"}
-    ingest = make(tmp_path, 1, [seed], verifiers=kinds)
+    ingest = make(tmp_path, 1, [seed], verifiers=kinds, kinds={"choice": 1})
     asked, labelled = tmp_path / "asked.jsonl", tmp_path / "labelled.jsonl"
     questions = ("How many drops a day are four drops thrice?", "How many drops a day are five drops thrice?")
     asked.write_text("".join(json.dumps({"id": n, "q": q, "a": "12"}) + "\n" for n, q in enumerate(questions)))

@@ -491,7 +491,7 @@ def test_the_plan_counts_calls_and_asks_nothing(tmp_path: Path) -> None:
     asked.write_text("".join(json.dumps(r) + "\n" for r in rows_asked))
     more = job(tmp_path, "http://127.0.0.1:9/v1", FAST, sources={"asked": asked})
     planned = STEP.plan(more, {"ingest": ingest})
-    assert (planned["calls"], planned["most_calls"]) == (25, 120)
+    assert (planned["calls"], planned["most_calls"]) == (25, 150)
     capped = job(tmp_path, "http://127.0.0.1:9/v1", FAST.model_copy(update={"max_calls": 30}), sources={"asked": asked})
     planned = STEP.plan(capped, {"ingest": ingest})
     assert (planned["calls"], planned["most_calls"]) == (25, 30)

@@ -164,7 +164,7 @@ def test_a_step_finds_its_answers_again_though_the_server_is_another(file, tmp_p
     def run() -> Artifact:
         plain = annotate_job.job(tmp_path, None, settings)
         local = replace(plain, options=replace(plain.options, teacher_model=str(file)))
-        local.__dict__["embedder"] = plain.embedder
+        local.__dict__.update(embedder=plain.embedder, base=plain.base)
         return run_step(local, STEP, {"ingest": ingest})[0]
 
     first = run()
