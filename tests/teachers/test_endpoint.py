@@ -220,7 +220,7 @@ def test_as_many_connections_are_opened_as_the_pace_allows() -> None:
 def test_what_the_headers_allow_is_kept_to() -> None:
     def script(body: dict[str, Any], before: int) -> Reply:
         left = max(0, 2 - len(server.log))
-        return Reply("good", headers={"x-ratelimit-remaining-requests": str(left), "x-ratelimit-reset-requests": "1s"})
+        return Reply("good", headers={"x-ratelimit-remaining-requests": str(left), "x-ratelimit-reset-requests": "3s"})
 
     with serving(script) as server:
 
@@ -232,7 +232,8 @@ def test_what_the_headers_allow_is_kept_to() -> None:
 
         asyncio.run(run())
         at = sorted(e.at for e in server.log)
-    assert at[3] - at[2] >= 0.95
+    # On a machine so busy that the others start after these seconds, nothing holds them any more.
+    assert at[3] - at[2] >= 2.9
 
 
 def test_an_address_holds_no_secret() -> None:
