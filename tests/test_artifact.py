@@ -12,7 +12,7 @@ import pytest
 
 from zoo.api import Passage
 from zoo.artifact import Artifact, fingerprint, finish, packages, read_rows, write_atomic, write_rows
-from zoo.config import AnnotateSettings, FinetuneSettings, IngestSettings
+from zoo.settings import AnnotateSettings, FinetuneSettings, IngestSettings
 from zoo.strict import identity_of
 
 

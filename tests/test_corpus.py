@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.steps.annotate_job import job, make
-from zoo.config import AnnotateSettings
 from zoo.corpus import corpus_of
+from zoo.settings import AnnotateSettings
 
 
 def test_a_packaged_source_named_elsewhere_is_read_there_alone(tmp_path: Path) -> None:

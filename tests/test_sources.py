@@ -13,7 +13,6 @@ import yaml
 from tests.steps.annotate_job import DOMAIN as PHARMACY
 from tests.steps.annotate_job import SUITE, job, make
 from tests.test_questions import PUBMEDQA, a_run, written
-from zoo.config import AnnotateSettings
 from zoo.curating.exams import exams_of
 from zoo.errors import RequestError
 from zoo.evaluation.suites import load_suite
@@ -21,6 +20,7 @@ from zoo.library import load_domain
 from zoo.material import identity_of_questions
 from zoo.questions import check_sources, load_questions
 from zoo.run import Run
+from zoo.settings import AnnotateSettings
 from zoo.tables import read_table
 
 TEST_ID, TRAIN_ID = "12377809", "10808977"  # of PubMedQA's authors

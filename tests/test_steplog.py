@@ -14,11 +14,12 @@ import pytest
 
 from tests.steps.finetune_job import DOMAIN
 from zoo.artifact import Artifact, Workspace
-from zoo.config import Options, Recipe
+from zoo.config import Options
 from zoo.console import progress, say
 from zoo.errors import ZooError
 from zoo.library import Domain
 from zoo.run import Job, Run, Step, run_step
+from zoo.settings import Recipe
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (.*)")
 

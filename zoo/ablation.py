@@ -13,13 +13,13 @@ from typing import Any
 
 from zoo.api import Example, Rejected
 from zoo.artifact import Artifact, pretty, write_atomic, write_rows
-from zoo.config import Recipe
 from zoo.console import say
 from zoo.curating.quality import CHECK, NAME, REASON
 from zoo.errors import RequestError
 from zoo.evaluation.contestants import MODEL, TRIVIAL, Item, Outcome
 from zoo.evaluation.paired import paired_difference
 from zoo.run import Job, Run, Step, load_step, run_step
+from zoo.settings import Recipe
 from zoo.steps import evaluate, finetune
 from zoo.training.forms import draw
 from zoo.training.rows import make_rows

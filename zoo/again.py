@@ -7,11 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zoo.artifact import Workspace
-from zoo.config import Options, Recipe
+from zoo.config import Options
 from zoo.errors import RequestError
 from zoo.lastrun import LastRun, Request
 from zoo.library import listed_paths, load_domain
 from zoo.run import Run, checked
+from zoo.settings import Recipe
 from zoo.strict import validated
 from zoo.teachers.chosen import LOCAL, endpoints, local_name
 

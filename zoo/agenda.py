@@ -13,7 +13,6 @@ from zoo.annotating import Annotator, Material, ToStudy, load_annotator, load_re
 from zoo.api import Question
 from zoo.artifact import Artifact
 from zoo.asking import Item
-from zoo.config import AnnotateSettings
 from zoo.curating import difficulty
 from zoo.errors import RequestError
 from zoo.estimate import Sample, estimate
@@ -21,6 +20,7 @@ from zoo.extent import extent_of, tokens_of
 from zoo.graph import stage
 from zoo.neighbours import Neighbours
 from zoo.run import Run
+from zoo.settings import AnnotateSettings
 from zoo.teachers.chosen import teacher_name
 from zoo.teachers.prices import Price
 

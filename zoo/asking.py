@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.annotating import Annotator, Ask, Failed, Material, Row, use_of
+from zoo.annotating import Annotator, Material, Row, use_of
 from zoo.api import Example, Question, Reading, Rejected, Teacher
-from zoo.config import AnnotateSettings
+from zoo.ask import Ask, Failed
 from zoo.console import Progress, money, progress, say
 from zoo.errors import ZooError
 from zoo.graph.triples import Extracted
 from zoo.ledger import Ledger
 from zoo.run import Job
+from zoo.settings import AnnotateSettings
 from zoo.spill import Spill
 from zoo.teachers import Request, Unanswered
 from zoo.teachers.budget import NOTHING, PICO, Ended, Limits, Outcome, Spend, in_order

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.annotating import BUDGET, REPAIRS, SHARED, Ask, Failed, Prompt, prompted
 from zoo.api import Example, Question, Verdict
+from zoo.ask import BUDGET, REPAIRS, SHARED, Ask, Failed, Prompt, prompted
 from zoo.library import Domain
 from zoo.verifiers.reading import answer_of, gold_of
 

@@ -24,8 +24,9 @@ from types import ModuleType
 from typing import Any
 
 from zoo.api import API_VERSION, Example, Parser, Verifier
-from zoo.config import DomainConfig, Recipe, SourceConfig
+from zoo.config import DomainConfig, SourceConfig
 from zoo.errors import RequestError, ZooError, unknown
+from zoo.settings import Recipe
 from zoo.strict import read_yaml, validated, with_settings
 
 _HERE = Path(__file__).resolve().parent

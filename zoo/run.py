@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact import RECORD, WORK, Artifact, Workspace, fingerprint, finish
-from zoo.config import Options, Recipe
+from zoo.config import Options
 from zoo.console import say, tell
 from zoo.errors import ReleaseRefused, RequestError, ZooError, unknown
 from zoo.lastrun import Track
 from zoo.library import Domain, load_domain, load_recipe
 from zoo.lock import alone
 from zoo.memory import Peak
+from zoo.settings import Recipe
 from zoo.steplog import step_log
 from zoo.strict import Strict, identity_of
 from zoo.weights import NotOnDisk, Weights, require_usable, resolve_base, resolve_embedder

@@ -7,11 +7,12 @@ a model.
 
 from __future__ import annotations
 
-from zoo.annotating import REPAIRS, Ask, Material, Placed, Usual, length_for, prompted
+from zoo.annotating import Material, Placed, Usual, length_for
 from zoo.api import Citation, Example, Question, Rejected, Verdict
-from zoo.config import AnnotateSettings
+from zoo.ask import REPAIRS, Ask, prompted
 from zoo.judging import CALLS
 from zoo.library import Domain
+from zoo.settings import AnnotateSettings
 
 from .checks import Refused
 from .kinds import kind_for

@@ -12,25 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path as File
 
 from zoo import judging
-from zoo.annotating import (
-    REPAIRS,
-    Annotator,
-    Ask,
-    Material,
-    Placed,
-    Prompt,
-    Usual,
-    length_for,
-    prompted,
-    read_schema,
-)
+from zoo.annotating import Annotator, Material, Placed, Usual, length_for, read_schema
 from zoo.api import Example, Kind, Question, Rejected, Verdict
-from zoo.config import AnnotateSettings
+from zoo.ask import REPAIRS, Ask, Prompt, prompted
 from zoo.graph import names
 from zoo.graph.items import Path, ToRead
 from zoo.graph.statements import extracted
 from zoo.graph.triples import Entity, Extracted
 from zoo.library import Domain
+from zoo.settings import AnnotateSettings
 
 from .checks import Refused, check_answer, check_orders, check_question, options
 from .graph_checks import check_hops, check_path_question, named

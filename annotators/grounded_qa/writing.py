@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.annotating import Ask, Placed, Prompt, Usual, prompted, read_schema
+from zoo.annotating import Placed, Usual, read_schema
 from zoo.api import Citation, Example, Kind, Verdict
+from zoo.ask import Ask, Prompt, prompted
 from zoo.fencing import defused, fence
 from zoo.judging import SCHEMA as JUDGEMENT
 from zoo.judging import judge, judgement

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.alike import normal
-from zoo.annotating import REPAIRS, Ask, Material, Prompt, Usual, prompted, read_schema
+from zoo.annotating import Material, Usual, read_schema
 from zoo.api import Passage, Question, Reading, Rejected, Task, Verdict
-from zoo.config import AnnotateSettings
+from zoo.ask import REPAIRS, Ask, Prompt, prompted
 from zoo.library import Domain
+from zoo.settings import AnnotateSettings
 
 from .checks import Refused, checked
 from .mining import MOST, Mined, mine

@@ -8,11 +8,12 @@ verifier, and by a model only where that abstains; its arithmetic is replayed, a
 
 from __future__ import annotations
 
-from zoo.annotating import Ask, Material, Prompt, Usual, length_for, prompted
+from zoo.annotating import Material, Usual, length_for
 from zoo.api import Example, Question, Rejected
-from zoo.config import AnnotateSettings
+from zoo.ask import Ask, Prompt, prompted
 from zoo.judging import CALLS, SCHEMA, judgement
 from zoo.library import Domain
+from zoo.settings import AnnotateSettings
 
 from .course import BARE_LETTER, Course, spelled_out
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from zoo.annotating import BUDGET, Ask, Failed, Prompt
 from zoo.api import Example, Mistake, Question, Rejected, Verdict
 from zoo.arithmetic import equations
+from zoo.ask import BUDGET, Ask, Failed, Prompt
 from zoo.judging import judge
 from zoo.library import Domain
 from zoo.verifiers.choice import option_of

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import cast, get_args
 
-from zoo.annotating import Failed
 from zoo.api import Kind, Mistake
+from zoo.ask import Failed
 from zoo.prompting import split_response
 
 FEWEST_STEPS = 6  # words of reasoning

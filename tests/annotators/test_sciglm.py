@@ -15,7 +15,7 @@ from tests.steps.annotate_job import annotate, job, make
 from zoo.annotating import length_for
 from zoo.api import Example, Rejected
 from zoo.artifact import Artifact
-from zoo.config import AnnotateSettings
+from zoo.settings import AnnotateSettings
 from zoo.steps.annotate import STEP
 
 FAST = AnnotateSettings(concurrency=8, timeout_s=2.0, retries=1, passages=0)

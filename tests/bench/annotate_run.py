@@ -18,7 +18,7 @@ from typing import Any
 from tests.bench.sampled import Sampled, held_mb
 from tests.steps.annotate_job import annotate
 from zoo.artifact import Artifact, Workspace
-from zoo.config import AnnotateSettings
+from zoo.settings import AnnotateSettings
 from zoo.teachers.cache import CachedTeacher
 
 

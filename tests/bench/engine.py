@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.steps import annotate_job
-from zoo.annotating import Ask, Prompt
 from zoo.artifact import Artifact
+from zoo.ask import Ask, Prompt
 from zoo.teachers.budget import UNLIMITED, Limits, Outcome, Spend, in_order
 from zoo.teachers.cache import Cache, CachedTeacher
 from zoo.teachers.chosen import Endpoint

@@ -20,14 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.steps.annotate_job import make
-from zoo.annotating import Ask, Asks
 from zoo.api import Question
 from zoo.artifact import Workspace
-from zoo.config import AnnotateSettings, Options, Recipe
+from zoo.ask import Ask, Asks
+from zoo.config import Options
 from zoo.console import progress
 from zoo.judging import CHECK, judge
 from zoo.library import Domain, load_domain
 from zoo.run import Run
+from zoo.settings import AnnotateSettings, Recipe
 from zoo.teachers import Answer, Request
 from zoo.teachers.chosen import open_teacher
 

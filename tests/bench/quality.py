@@ -16,7 +16,7 @@ from pathlib import Path
 
 from zoo.api import Attempt, Example, Verdict
 from zoo.artifact import Workspace
-from zoo.config import AnnotateSettings, Options, QualitySettings
+from zoo.config import Options
 from zoo.embedding import load_embedder
 from zoo.library import load_domain, load_recipe
 from zoo.quality.assessing import Classifier, assess
@@ -25,6 +25,7 @@ from zoo.quality.pairs import made_wrong, matched
 from zoo.quality.solutions import judged_of
 from zoo.quality.student import Student
 from zoo.run import Job, Run
+from zoo.settings import AnnotateSettings, QualitySettings
 from zoo.steps.annotate import STEP
 from zoo.steps.finetune import load_template
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from tests.bench.engine import Prompts, annotate, ask_all, corpus, serving
-from zoo.config import AnnotateSettings
+from zoo.settings import AnnotateSettings
 
 
 def engine(folder: Path, calls: int, concurrency: int) -> float:

@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.bench.engine import TEMPERATURE, TOKENS, annotate, ask_all, corpus, passage, serving
 from tests.bench.sampled import Sampled
-from zoo.config import AnnotateSettings
+from zoo.settings import AnnotateSettings
 
 
 def plain(url: str, prompts: Sequence[str], concurrency: int) -> None:

@@ -29,9 +29,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from zoo.config import FinetuneSettings, PretrainSettings, TrainingSettings
 from zoo.console import Progress
 from zoo.run import threads
+from zoo.settings import FinetuneSettings, PretrainSettings, TrainingSettings
 from zoo.training.batches import Layout, lay_out
 from zoo.training.fit import quiet
 from zoo.training.loss import Collator, losses

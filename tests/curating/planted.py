@@ -10,11 +10,12 @@ from typing import Any
 from zoo.api import Example, Kind, Rejected
 from zoo.artifact import Workspace
 from zoo.asking import Work
-from zoo.config import AnnotateSettings, Options, Recipe
+from zoo.config import Options
 from zoo.curating import Pool, contamination, exams
 from zoo.curating.exams import Exams, Item
 from zoo.library import load_domain
 from zoo.run import Job, Run
+from zoo.settings import AnnotateSettings, Recipe
 from zoo.steps.annotate import STEP
 from zoo.weights import Weights
 

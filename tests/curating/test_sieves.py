@@ -17,9 +17,9 @@ from tests.steps.test_annotate import FAST, number, seed, solved, solving, writt
 from zoo.alike import repeated
 from zoo.api import Example
 from zoo.artifact import digest_file
-from zoo.config import AnnotateSettings, DifficultySettings
 from zoo.curating import SIEVES, difficulty, length
 from zoo.run import Job
+from zoo.settings import AnnotateSettings, DifficultySettings
 from zoo.weights import Weights
 
 

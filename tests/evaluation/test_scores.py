@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from zoo.api import Kind, Question
-from zoo.config import EvaluateSettings
 from zoo.evaluation.baselines import last_question, majority, trivial
 from zoo.evaluation.contestants import FEW_SHOT, MODEL, TRIVIAL, ZERO_SHOT, Item
 from zoo.evaluation.metrics import prediction_of, rouge_l, score
 from zoo.evaluation.report import summarise, table
 from zoo.evaluation.suites import load_suite
 from zoo.library import load_domain
+from zoo.settings import EvaluateSettings
 
 DOMAIN = load_domain("medical")
 

@@ -11,13 +11,14 @@ import yaml
 from tests.steps.annotate_job import SUITE, job, make
 from zoo.api import Example
 from zoo.artifact import Workspace
-from zoo.config import AnnotateSettings, EvaluateSettings, Options
+from zoo.config import Options
 from zoo.errors import RequestError
 from zoo.evaluation.contestants import choose_shots, wants_shots
 from zoo.evaluation.suites import load_suite, packaged_suites, split_items, suite_ids
 from zoo.library import Domain, load_domain, load_recipe
 from zoo.prompting import user_turn
 from zoo.run import Run
+from zoo.settings import AnnotateSettings, EvaluateSettings
 from zoo.steps.evaluate import STEP as EVALUATE
 
 DOMAIN = load_domain("medical")

@@ -11,7 +11,7 @@ from tests.fakes.teacher import Reply, serving
 from tests.lineage.job import reply
 from tests.steps.annotate_job import annotate, make, passage_text
 from zoo.api import Citation, Example, Passage, Rejected
-from zoo.config import AnnotateSettings
+from zoo.settings import AnnotateSettings
 
 QUOTE = "corin0 is kept for those who tolerate neither"
 

@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from tests.lineage.job import holding
-from zoo.annotating import Ask, Prompt
+from zoo.ask import Ask, Prompt
 from zoo.overlap import WINDOW, WORDS, marks, packed, runs, unpacked
 from zoo.teachers import Answer, Request
 from zoo.teachers.batch_journal import Journal, Line, erase

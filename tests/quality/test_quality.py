@@ -24,7 +24,6 @@ from tests.quality.planted import (
 from tests.steps.annotate_job import job as annotate_run
 from tests.steps.annotate_job import make
 from zoo.api import Citation, Example
-from zoo.config import AnnotateSettings, FinetuneSettings, QualitySettings
 from zoo.embedding import load_embedder
 from zoo.quality.assessing import Assessed, Classifier, assess
 from zoo.quality.embedded import Embedded
@@ -33,6 +32,7 @@ from zoo.quality.rules import Rule
 from zoo.quality.solutions import Judged, Solution, judged_of, read_solution, solution_of
 from zoo.quality.student import Student
 from zoo.run import Job
+from zoo.settings import AnnotateSettings, FinetuneSettings, QualitySettings
 from zoo.steps.annotate import STEP
 from zoo.steps.finetune import load_template
 

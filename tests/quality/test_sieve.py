@@ -24,11 +24,11 @@ from zoo.api import Example, Rejected, Verdict
 from zoo.artifact import Artifact, write_rows
 from zoo.asking import Work
 from zoo.cli import app
-from zoo.config import AnnotateSettings, QualitySettings
 from zoo.curating import Pool
 from zoo.curating.quality import sieve
 from zoo.errors import RequestError
 from zoo.run import Job
+from zoo.settings import AnnotateSettings, QualitySettings
 from zoo.steps.annotate import STEP
 
 KINDS = {"choice": "choice", "number": "number", "label": "label"}

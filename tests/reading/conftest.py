@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from zoo.artifact import Workspace
-from zoo.config import IngestSettings, Options, Recipe
+from zoo.config import Options
 from zoo.library import load_domain
 from zoo.run import Run
+from zoo.settings import IngestSettings, Recipe
 from zoo.weights import Weights
 
 MARK = "The marker word is quetzal"

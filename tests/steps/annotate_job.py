@@ -16,10 +16,11 @@ import yaml
 import zoo.embedding
 from zoo.api import Document, Example, Passage
 from zoo.artifact import Artifact, Workspace, digest_text, finish, write_rows
-from zoo.config import AnnotateSettings, Options, Recipe
+from zoo.config import Options
 from zoo.index import build
 from zoo.library import load_domain
 from zoo.run import Run, run_step
+from zoo.settings import AnnotateSettings, Recipe
 from zoo.steps.annotate import STEP
 from zoo.teachers.batch import BatchTeacher
 from zoo.weights import Weights

@@ -15,10 +15,11 @@ from typing import Any
 from tests.fakes.models import tiny_weights
 from zoo.api import Citation, Example
 from zoo.artifact import Artifact, Workspace, finish, write_rows
-from zoo.config import DomainConfig, FinetuneSettings, GateConfig, Options, Recipe
+from zoo.config import DomainConfig, GateConfig, Options
 from zoo.library import Domain
 from zoo.ranks import led
 from zoo.run import Run, run_step
+from zoo.settings import FinetuneSettings, Recipe
 from zoo.steps.finetune import STEP
 from zoo.weights import Weights
 

@@ -19,8 +19,8 @@ from tests.fakes.teacher import Entry, Reply, serving
 from tests.steps.annotate_job import EXAM_QUESTION, annotate, job, make, passage_text
 from zoo.api import Citation, Example, Passage, Rejected
 from zoo.artifact import Artifact, Workspace, write_rows
-from zoo.config import AnnotateSettings
 from zoo.errors import RequestError, ZooError
+from zoo.settings import AnnotateSettings
 from zoo.steps.annotate import STEP
 
 FAST = AnnotateSettings(concurrency=8, timeout_s=1.0, retries=2)

@@ -19,9 +19,9 @@ from tests.steps.annotate_job import annotate, job, make
 from tests.steps.test_annotate import start
 from zoo.api import Example, Rejected
 from zoo.artifact import Artifact
-from zoo.config import AnnotateSettings, GraphSettings
 from zoo.errors import RequestError
 from zoo.graph.triples import Contradiction, Triple
+from zoo.settings import AnnotateSettings, GraphSettings
 from zoo.steps.annotate import STEP
 
 PAIRS = 4

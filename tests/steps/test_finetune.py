@@ -18,10 +18,10 @@ import torch
 from tests.fakes.models import tiny_weights
 from tests.steps.finetune_job import DOMAIN, SMALL, examples, finetune
 from zoo.artifact import Artifact
-from zoo.config import FinetuneSettings, Recipe
 from zoo.errors import ZooError
 from zoo.library import Domain
 from zoo.run import Run
+from zoo.settings import FinetuneSettings, Recipe
 from zoo.steps import finetune as step
 from zoo.weights import Weights
 

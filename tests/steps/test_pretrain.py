@@ -17,11 +17,12 @@ from tests.fakes.models import tiny_weights
 from tests.steps.finetune_job import DOMAIN, SMALL, examples
 from zoo.api import Passage
 from zoo.artifact import Artifact, Workspace, finish, write_rows
-from zoo.config import Options, PretrainSettings, Recipe
+from zoo.config import Options
 from zoo.curating.exams import exams_of
 from zoo.errors import RequestError, ZooError
 from zoo.library import GENERAL, Domain
 from zoo.run import Job, Run, run_step
+from zoo.settings import PretrainSettings, Recipe
 from zoo.steps import finetune, pretrain
 from zoo.training import fit
 from zoo.training.loss import Collator

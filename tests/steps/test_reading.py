@@ -16,9 +16,10 @@ from tests.steps.annotate_job import DOMAIN, EXAM_QUESTION, annotate, job, make
 from tests.steps.test_annotate import passage_text, right, rows
 from zoo.api import Passage, Reading
 from zoo.artifact import Artifact
-from zoo.config import AnnotateSettings, Options, PretrainSettings, ReadingSettings
+from zoo.config import Options
 from zoo.errors import RequestError
 from zoo.run import Run, identity, plan, prepare, run_step
+from zoo.settings import AnnotateSettings, PretrainSettings, ReadingSettings
 from zoo.steps import annotate as annotating
 from zoo.steps import pretrain
 from zoo.weights import Weights

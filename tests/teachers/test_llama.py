@@ -23,9 +23,9 @@ from tests.fakes.processes import heed_interrupts
 from tests.steps import annotate_job
 from zoo.api import Example
 from zoo.artifact import Artifact, digest_file
-from zoo.config import AnnotateSettings
 from zoo.errors import ZooError
 from zoo.run import run_step
+from zoo.settings import AnnotateSettings
 from zoo.steps.annotate import STEP
 from zoo.teachers import Answer, Request, Unanswered
 from zoo.teachers.llama import LlamaTeacher, Served

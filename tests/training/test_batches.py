@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from zoo.api import Citation, Example
-from zoo.config import FinetuneSettings
+from zoo.settings import FinetuneSettings
 from zoo.training.batches import STRETCH, epoch_batches, lay_out, passes
 from zoo.training.levels import level_of
 

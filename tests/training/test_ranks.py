@@ -19,9 +19,9 @@ from tests.fakes.runs import SMALL as SMALLER
 from tests.steps.finetune_job import SMALL, examples, finetune
 from zoo import ranks
 from zoo.artifact import Artifact
-from zoo.config import FinetuneSettings
 from zoo.errors import RequestError
 from zoo.ranks import led, taking_part
+from zoo.settings import FinetuneSettings
 from zoo.training.shares import divide
 
 # The last batch of an epoch is one row, of which the second process has no share.

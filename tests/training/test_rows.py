@@ -9,9 +9,9 @@ import pytest
 from tests.fakes.models import tiny_tokenizer
 from tests.steps.finetune_job import DOMAIN, examples
 from zoo.api import Citation, Example
-from zoo.config import FinetuneSettings
 from zoo.errors import ZooError
 from zoo.library import Domain
+from zoo.settings import FinetuneSettings
 from zoo.training.forms import Form, forms, shuffled
 from zoo.training.rows import IGNORED, Made, Template, TokenRow, make_rows, split, trained_share
 from zoo.training.show import marked

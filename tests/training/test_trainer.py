@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.fakes.models import tiny_weights
-from zoo.config import FinetuneSettings
 from zoo.console import Progress
 from zoo.output_layer import output_layer_at
+from zoo.settings import FinetuneSettings
 from zoo.training.batches import Layout
 from zoo.training.loss import Collator, losses
 from zoo.training.merge import load_base

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.api import Example, Rejected, Verdict
-from zoo.config import QualitySettings
 from zoo.console import say
 from zoo.curating import Pool, Sieved
 from zoo.quality.assessing import Assessed, Classifier, assess
 from zoo.quality.pairs import FEWEST, made_wrong, matched
 from zoo.quality.solutions import Judged, Solution, judged_of, solution_of
 from zoo.run import Job
+from zoo.settings import QualitySettings
 
 NAME = CHECK = "quality"
 REASON = "low_quality"

@@ -15,11 +15,11 @@ from typing import Any
 
 from zoo.api import Example, Question
 from zoo.artifact import write_atomic
-from zoo.config import EvaluateSettings
 from zoo.evaluation.definition import NATIVE_CHOICE
 from zoo.evaluation.metrics import LABELS, prediction_of, score
 from zoo.evaluation.suites import Suite, question_of
 from zoo.prompting import offered
+from zoo.settings import EvaluateSettings
 
 ZERO_SHOT, FEW_SHOT, TRIVIAL, MODEL = "zero_shot", "few_shot", "trivial", "model"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.artifact import Artifact, Workspace, fingerprint, packages, pretty, write_atomic, write_rows
-from zoo.config import EvaluateSettings, Options, Recipe
+from zoo.config import Options
 from zoo.console import say
 from zoo.errors import RequestError, unknown
 from zoo.evaluation.contestants import MODEL, TRIVIAL, Outcome
@@ -21,6 +21,7 @@ from zoo.evaluation.suites import Suite
 from zoo.library import load_domain
 from zoo.releases import find_release
 from zoo.run import Job, Run, Step, identity, run_step
+from zoo.settings import EvaluateSettings, Recipe
 from zoo.steps import evaluate
 from zoo.strict import validated
 from zoo.workspace import require_writable

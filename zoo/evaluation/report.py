@@ -6,12 +6,12 @@ from collections import Counter
 from typing import Any
 
 from zoo.api import Question
-from zoo.config import EvaluateSettings
 from zoo.evaluation.contestants import FEW_SHOT, MODEL, TRIVIAL, ZERO_SHOT, Item
 from zoo.evaluation.metrics import LABELS
 from zoo.evaluation.paired import paired_difference
 from zoo.evaluation.suites import Suite
 from zoo.prompting import offered
+from zoo.settings import EvaluateSettings
 
 _LABELS_SHOWN = 24
 NONE = "none"  # what a response gives that gives none of the labels or options

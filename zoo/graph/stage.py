@@ -19,7 +19,6 @@ from zoo.annotating import Annotator, Material, load_graph
 from zoo.api import Rejected
 from zoo.artifact import write_rows
 from zoo.asking import Item, Round, Work
-from zoo.config import GraphSettings
 from zoo.embedding import Embed
 from zoo.graph.contradictions import contradictions
 from zoo.graph.graphml import write_graphml
@@ -31,6 +30,7 @@ from zoo.ledger import Ledger
 from zoo.library import digest_files
 from zoo.material import Corpus
 from zoo.run import Job, Run
+from zoo.settings import GraphSettings
 
 STAGES: dict[str, tuple[str, ...]] = {"triples": ("check", "agree")}
 FILES = {

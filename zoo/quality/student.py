@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from zoo.annotating import SHARED, render
 from zoo.artifact import digest_text
-from zoo.config import FinetuneSettings, TrainingSettings
+from zoo.ask import SHARED, render
 from zoo.console import progress, say
 from zoo.errors import ZooError
 from zoo.prompting import cut_to_fit
 from zoo.quality import PROMPT
 from zoo.quality.solutions import Judged, Solution
 from zoo.run import Job
+from zoo.settings import FinetuneSettings, TrainingSettings
 from zoo.training.batches import lay_out
 from zoo.training.rows import Template, TokenRow
 from zoo.training.shared import alone

@@ -16,11 +16,11 @@ from typing import Any
 
 from zoo import material
 from zoo.agenda import Agenda, annotators_of, planned
-from zoo.annotating import SHARED, made_by
+from zoo.annotating import made_by
 from zoo.api import Question, Rejected
 from zoo.artifact import Artifact, digest_text, write_rows
+from zoo.ask import SHARED
 from zoo.asking import Asked, Work, ask_all, usd
-from zoo.config import TrainingSettings
 from zoo.console import money, say
 from zoo.curating import curate, difficulty
 from zoo.curating.readings import write_readings
@@ -35,6 +35,7 @@ from zoo.lineage.forgotten import register
 from zoo.quality import PROMPT
 from zoo.questions import check_sources, load_questions, telling_texts
 from zoo.run import Job, Run, Step
+from zoo.settings import TrainingSettings
 from zoo.strict import identity_of
 from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher
 from zoo.teachers.prices import FREE, Price, price_of, require_price

@@ -11,7 +11,6 @@ from typing import Any
 from zoo import verifiers
 from zoo.api import Example, Question
 from zoo.artifact import Artifact, digest_file, digest_text, pretty, write_atomic, write_rows
-from zoo.config import EvaluateSettings
 from zoo.console import say
 from zoo.errors import RequestError
 from zoo.evaluation.baselines import trivial
@@ -34,6 +33,7 @@ from zoo.library import digest_files
 from zoo.prompting import offered, template_path
 from zoo.questions import Items
 from zoo.run import Job, Run, Step
+from zoo.settings import EvaluateSettings
 
 START_S, SCORED_S, WRITTEN_S = 15.0, 0.18, 0.65  # 135M parameters on two CPU cores; for the plan only
 

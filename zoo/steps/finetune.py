@@ -11,12 +11,12 @@ from typing import Any
 from zoo.api import Example
 from zoo.artifact import Artifact, digest_file, write_rows
 from zoo.attention import attends_to_all
-from zoo.config import FinetuneSettings
 from zoo.console import say
 from zoo.errors import ZooError
 from zoo.material import question_sources
 from zoo.prompting import assistant_turn, template_path, user_turn
 from zoo.run import Job, Run, Step
+from zoo.settings import FinetuneSettings
 from zoo.training.batches import Layout, lay_out
 from zoo.training.fit import Goal, Trained, adapted_base, curve, fit, require_one_mask
 from zoo.training.forms import forms, taking_part

@@ -13,11 +13,11 @@ from typing import Any
 from zoo.annotating import code_digest, load_reader
 from zoo.api import Passage
 from zoo.artifact import Artifact, digest_file, digest_text, write_atomic, write_rows
-from zoo.config import PretrainSettings
 from zoo.console import progress, say
 from zoo.errors import RequestError
 from zoo.material import identity_of_suites
 from zoo.run import Job, Run, Step
+from zoo.settings import PretrainSettings
 from zoo.training.batches import lay_out
 from zoo.training.fit import adapted_base, curve, fit, loaded, require_one_mask
 from zoo.training.material import REPLAY, Material, material

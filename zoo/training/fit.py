@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.config import TrainingSettings
 from zoo.console import Progress, progress, say
 from zoo.errors import ZooError
 from zoo.ranks import send, taking_part
 from zoo.run import Job, threads
+from zoo.settings import TrainingSettings
 from zoo.training.batches import Layout
 from zoo.weights import Weights
 

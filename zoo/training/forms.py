@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from zoo.api import Example
-from zoo.config import FinetuneSettings
+from zoo.settings import FinetuneSettings
 
 
 @dataclass(frozen=True)

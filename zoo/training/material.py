@@ -10,13 +10,13 @@ from typing import Any
 
 from zoo.annotating import load_reader
 from zoo.api import Passage, Reading, Rejected, Task
-from zoo.config import PretrainSettings
 from zoo.curating.contamination import Copies, without_exam_items
 from zoo.curating.exams import exams_of
 from zoo.curating.readings import FILE as READINGS
 from zoo.errors import ZooError
 from zoo.library import GENERAL
 from zoo.run import Job
+from zoo.settings import PretrainSettings
 from zoo.training.forms import draw
 from zoo.training.texts import ReadingTexts, Text, as_it_is
 

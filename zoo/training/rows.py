@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any
 
 from zoo.api import Example, Rejected
-from zoo.config import FinetuneSettings
 from zoo.errors import ZooError
 from zoo.library import Domain
 from zoo.prompting import assistant_turn, cut_to_fit, offered, user_turn
+from zoo.settings import FinetuneSettings
 from zoo.training.forms import Form, draw, forms, shuffled
 
 IGNORED = -100  # what the libraries take for "no loss here"

@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from zoo.artifact import write_atomic
-from zoo.config import TrainingSettings
 from zoo.console import Progress
 from zoo.errors import ZooError
+from zoo.settings import TrainingSettings
 from zoo.training.batches import Layout
 from zoo.training.folded import Folded
 from zoo.training.loss import Batch, losses
