@@ -15,6 +15,7 @@ from zoo.alike import normal
 from zoo.annotating import Material, Usual, read_schema
 from zoo.api import Passage, Question, Reading, Rejected, Task, Verdict
 from zoo.ask import REPAIRS, Ask, Prompt, prompted
+from zoo.fencing import defused, fence, order_in
 from zoo.library import Domain
 from zoo.settings import AnnotateSettings
 
@@ -29,7 +30,7 @@ _SCHEMA = read_schema(Path(__file__).with_name("schema.json"))
 
 class ReadingComprehension:
     name = "reading_comprehension"
-    version = "1"
+    version = "2"
     stages = ("write",)
 
     def mine(self, passages: Sequence[Passage]) -> dict[str, Mined]:
@@ -46,16 +47,17 @@ class ReadingComprehension:
     def usual(self, item: Material | Question, domain: Domain, settings: AnnotateSettings) -> list[Usual]:
         """One call, with the passage's own sentences in the tasks' place; none for a passage that is turned down."""
         assert isinstance(item, Material)
-        found = sentences(item.passage.text)
-        if len(found) < FEWEST_SENTENCES:
+        if turned_down(item.passage):
             return []
+        found = sentences(item.passage.text)
         tasks = [
             {"kind": "entailment", "question": s.text, "answer": s.text, "quote": s.text} for s in (found * MOST)[:MOST]
         ]
         return [Usual(self._prompt(item, domain), json.dumps({"tasks": tasks}, ensure_ascii=False), _SCHEMA)]
 
     def _prompt(self, item: Material, domain: Domain) -> Prompt:
-        shown = {"title": item.passage.title, "text": item.passage.text, "most": MOST}
+        title, text = " ".join(defused(item.passage.title).split()), defused(item.passage.text)
+        shown = {"title": title, "text": text, "fence": fence(text), "most": MOST}
         return prompted(domain, self.name, "write", "write", **shown)
 
     async def annotate(
@@ -65,8 +67,8 @@ class ReadingComprehension:
         if not isinstance(item, Material):
             raise TypeError("reading_comprehension asks about passages, not questions")
         passage, document = item.passage, item.document
-        if len(sentences(passage.text)) < FEWEST_SENTENCES:
-            return Rejected(reason="no_running_text", id=passage.id, path=document.path)
+        if reason := turned_down(passage):
+            return Rejected(reason=reason, id=passage.id, path=document.path)
         written = await ask.data(self._prompt(item, domain), _SCHEMA)
         tasks, refused = _sorted(written["tasks"], passage)
         ask.judged(_verdict(tasks, refused))
@@ -77,6 +79,13 @@ class ReadingComprehension:
             id=f"{self.name}-{passage.id}", document=document.id, passage=passage.id, tasks=tasks, refused=refused,
             source=document.source, licence=document.licence,
         )  # fmt: skip
+
+
+def turned_down(passage: Passage) -> str | None:
+    """The reject reason of a passage that the teacher is not asked about, None where it is."""
+    if len(sentences(passage.text)) < FEWEST_SENTENCES:
+        return "no_running_text"
+    return "passage_gives_orders" if order_in(f"{passage.title}\n{passage.text}") else None
 
 
 def _sorted(written: list[dict[str, str]], passage: Passage) -> tuple[list[Task], list[Rejected]]:

@@ -8,6 +8,7 @@ from typing import get_args
 
 from zoo.alike import normal
 from zoo.api import Passage, Task, TaskKind
+from zoo.fencing import order_in
 from zoo.quotes import find_quote
 
 GAP = "____"
@@ -47,6 +48,8 @@ def checked(data: dict[str, str], passage: Passage) -> Task:
         raise Refused("incomplete")
     if max(len(question.split()), len(answer.split())) > LONGEST:
         raise Refused("too_long")
+    if any(map(order_in, (question, answer, data["quote"]))):
+        raise Refused("carries_an_order")
     if _MARKUP.search(question + answer):
         raise Refused("markup")
     if _ELSEWHERE.search(question):
