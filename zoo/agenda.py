@@ -30,9 +30,9 @@ def annotators_of(run: Run) -> dict[str, Annotator]:
     names = run.domain.config.annotators
     found: dict[str, Annotator] = {}
     if "documents" in names:
-        found["documents"] = load_annotator(names["documents"])
+        found["documents"] = load_annotator(names["documents"], "documents")
     if "questions" in names:
-        found["questions"] = load_annotator(names["questions"])
+        found["questions"] = load_annotator(names["questions"], "questions")
     if run.recipe.annotate.reading.passages:
         if "pretraining" not in names:
             raise RequestError(

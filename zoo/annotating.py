@@ -64,7 +64,8 @@ class Usual:
 
 
 class Annotator(Protocol):
-    """`stages` are those that its items go through, in order, by the names in their attempts: the ledger has a line for each.
+    """`use` is what it works on, as a domain's `annotators` name it. `stages` are those that its items go through, in order, by
+    the names in their attempts: the ledger has a line for each.
 
     `calls` is the most that `annotate` may ask for one item, which is how much of a budget is set aside for it. `usual`
     is what it asks where every answer can be used: each prompt with the JSON schema it is sent with, and an answer such
@@ -76,6 +77,7 @@ class Annotator(Protocol):
     """
 
     name: str
+    use: str
     version: str
     stages: tuple[str, ...]
 
@@ -108,12 +110,8 @@ class Reader(Annotator, Protocol):
 
 
 def load_reader(name: str) -> Reader:
-    """Raises RequestError where the annotator of that name is none for pretraining."""
-    found: Any = load_annotator(name)
-    if not hasattr(found, "mine"):
-        raise RequestError(
-            f"The annotator {name} makes no reading texts; name another under annotators.pretraining in the domain's domain.yaml."
-        )
+    """The annotator for pretraining of that name. Raises as `load_annotator` does."""
+    found: Any = load_annotator(name, "pretraining")
     reader: Reader = found
     return reader
 
@@ -123,8 +121,9 @@ def use_of(item: Material | Question) -> str:
     return "questions" if isinstance(item, Question) else item.use
 
 
-def load_annotator(name: str) -> Annotator:
-    """The annotator of that name. Raises RequestError for an unknown one, ZooError for one that cannot be imported."""
+def load_annotator(name: str, use: str) -> Annotator:
+    """The annotator of that name. Raises RequestError for an unknown one and for one of another use, ZooError for one that
+    cannot be imported."""
     known = sorted(p.parent.name for p in folder("annotators").glob("*/__init__.py"))
     if name not in known:
         raise unknown("annotator", name, known)
@@ -132,6 +131,10 @@ def load_annotator(name: str) -> Annotator:
         found: Annotator = importlib.import_module(f"zoo.annotators.{name}").ANNOTATOR
     except Exception as e:
         raise ZooError(f"The annotator {name} cannot be imported: {type(e).__name__}: {e}.") from e
+    if found.use != use:
+        raise RequestError(
+            f"The annotator {name} is one for {found.use}; name another under annotators.{use} in the domain's domain.yaml."
+        )
     return found
 
 

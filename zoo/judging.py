@@ -26,6 +26,10 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+# An answer of that form such as it usually gets; plans are reckoned from it.
+USUAL = '{"why": "Both name the same cause in other words.", "verdict": "same"}'
+
+
 async def judge(row: Example | Question, response: str, ask: Ask, domain: Domain) -> list[Verdict]:
     """The verifier's verdict, and after an abstention the model's; the last is right or wrong. Raises Failed where the
     budget has no room for asking; an answer that cannot be used is a no."""

@@ -24,6 +24,7 @@ MOST_SHOWN = 3  # passages together
 
 class GroundedQA:
     name = "grounded_qa"
+    use = Material.use
     version = "4"
     stages = ("pick", "write", "solve")
 

@@ -7,8 +7,6 @@ whose reasons for an answer are triples too; here both the triples and the steps
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path as File
 
 from zoo import judging
@@ -26,7 +24,7 @@ from .checks import Refused, check_answer, check_orders, check_question, options
 from .graph_checks import check_hops, check_path_question, named
 from .sentences import in_words, sentences
 from .steps import check_steps
-from .writing import SCHEMA, Task, shown, solving
+from .writing import SCHEMA, Task, as_json, shown, solving, told_of
 
 HOME = "grounded_qa"  # whose folder the prompts are in
 FEWEST_WORDS = 12  # a passage with fewer states nothing worth reading
@@ -38,6 +36,7 @@ class Triples:
     """Reads triples from a passage."""
 
     name = "graph"
+    use = ToRead.use
     version = "1"
     stages: tuple[str, ...] = ("extract",)
 
@@ -52,7 +51,7 @@ class Triples:
         words = item.passage.text.split()
         name, other = (" ".join(words[a:b]) for a, b in ((0, 2), (2, 5)))
         usual = {"subject": name, "relation": "leads to", "object": other, "quote": "[1]"}
-        return [Usual(_extract(item, domain), _json({"triples": [usual] * (MOST_TRIPLES // 2)}), _SCHEMA["extract"])]
+        return [Usual(_extract(item, domain), as_json({"triples": [usual] * (MOST_TRIPLES // 2)}), _SCHEMA["extract"])]
 
     async def annotate(
         self, item: Material | Question, ask: Ask, domain: Domain, settings: AnnotateSettings
@@ -82,6 +81,7 @@ class Paths:
     """Writes a question along a path, and solves it from the passages alone."""
 
     name = "paths"
+    use = Path.use
     version = "1"
     stages: tuple[str, ...] = ("write", "solve")
 
@@ -100,8 +100,8 @@ class Paths:
         steps = [{"text": h.source.citation.quote, "quote": f"[{n}]"} for n, h in enumerate(item.hops, 1)]
         solved = {"steps": steps, "answer": item.end.name}
         return [
-            Usual(_write(item, domain), _json({"question": question}), _SCHEMA["write"]),
-            Usual(solving(task, question, choices, domain), _json(solved), SCHEMA["solve"]),
+            Usual(_write(item, domain), as_json({"question": question}), _SCHEMA["write"]),
+            Usual(solving(task, question, choices, domain), as_json(solved), SCHEMA["solve"]),
         ]
 
     async def annotate(
@@ -143,13 +143,10 @@ class Paths:
         check_orders(question)
         check_question(task.kind, question, answer)
         check_path_question(question, item)
-        documents = [p.document for p in task.shown]
         draft = Example(
             id=task.id, kind=task.kind, question=question, answer=answer, level="complex", origin="document",
             choices=options(answer, list(item.distractors), item.id) if task.kind == "choice" else [],
-            context="\n\n".join(p.passage.text for p in task.shown),
-            source=", ".join(sorted({d.source for d in documents})),
-            licence=" AND ".join(sorted({d.licence for d in documents})),
+            **told_of(task.shown),
         )  # fmt: skip
         if (own := domain.verifiers[task.kind](draft, answer)).verdict != "right":
             raise Refused("answer_unreadable", verdict=own.reason)
@@ -188,10 +185,6 @@ def _write(item: Path, domain: Domain) -> Prompt:
 def _known_as(entity: Entity) -> str:
     others = [a for a in entity.aliases if names.key(a) != names.key(entity.name)]
     return f"{entity.name} ({', '.join(others)})" if others else entity.name
-
-
-def _json(data: Mapping[str, object]) -> str:
-    return json.dumps(data, ensure_ascii=False)
 
 
 ANNOTATORS: dict[str, Annotator] = {"graph": Triples(), "paths": Paths()}

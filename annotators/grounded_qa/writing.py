@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo import judging
 from zoo.annotating import Placed, Usual, read_schema
 from zoo.api import Citation, Example, Kind, Verdict
 from zoo.ask import Ask, Prompt, prompted
 from zoo.fencing import defused, fence
-from zoo.judging import SCHEMA as JUDGEMENT
-from zoo.judging import judge, judgement
 from zoo.library import Domain
 
 from .checks import Refused, check_answer, check_conclusion, check_orders, check_question, cite, options, standing
@@ -69,7 +68,7 @@ async def ask_about(task: Task, ask: Ask, domain: Domain) -> Example:
     cited = {(c.passage, c.start, c.end) for c in reasoned.citations}
     citations = [*reasoned.citations, *(c for c in evidence if (c.passage, c.start, c.end) not in cited)]
     check_answer(task.kind, draft.question, draft.answer, citations)
-    verdicts = await judge(draft, solved["answer"], ask, domain)
+    verdicts = await judging.judge(draft, solved["answer"], ask, domain)
     ask.judged(*verdicts)
     if verdicts[-1].verdict != "right":
         raise Refused("answers_disagree", verdict=verdicts[-1].reason, written=draft.answer, solved=solved["answer"])
@@ -102,10 +101,9 @@ async def _written(task: Task, ask: Ask, domain: Domain) -> tuple[Example, list[
     choices = options(answer, written["distractors"], task.id) if task.kind == "choice" else []
     evidence = cite(written["quotes"], task.shown, answer)
     _check_fewest(task, evidence)
-    first = task.shown[0]
     draft = Example(
-        id=task.id, kind=task.kind, question=question, choices=choices, context=first.passage.text, answer=answer,
-        origin="document", source=first.document.source, licence=first.document.licence, level=written["level"],
+        id=task.id, kind=task.kind, question=question, choices=choices, answer=answer, origin="document",
+        level=written["level"], **told_of(task.shown[:1]),
     )  # fmt: skip
     own = domain.verifiers[task.kind](draft, answer)
     if own.verdict != "right":
@@ -123,11 +121,16 @@ def _placed(draft: Example, task: Task, citations: list[Citation]) -> Example:
     """The row with the passages that it cites as its context, and with all of their sources and licences."""
     cited = {c.passage for c in citations}
     used = [p for p in task.shown if p.passage.id in cited]
-    return draft.model_copy(update={
-        "citations": citations, "context": "\n\n".join(p.passage.text for p in used),
+    return draft.model_copy(update={"citations": citations, **told_of(used)})
+
+
+def told_of(used: Sequence[Placed]) -> dict[str, str]:
+    """What a row says of the passages it is from: their texts as its context, and all of their sources and licences."""
+    return {
+        "context": "\n\n".join(p.passage.text for p in used),
         "source": ", ".join(sorted({p.document.source for p in used})),
         "licence": " AND ".join(sorted({p.document.licence for p in used})),
-    })  # fmt: skip
+    }
 
 
 def usual(task: Task, like: Example, domain: Domain) -> list[Usual]:
@@ -143,18 +146,17 @@ def usual(task: Task, like: Example, domain: Domain) -> list[Usual]:
     proofs = [*quotes[: len(texts) - 1], *[""] * len(texts)]
     steps = [{"text": t, "quote": q} for t, q in zip(texts, proofs, strict=False)]
     calls = [
-        Usual(writing(task, domain), _json(written), asked_for(task)),
+        Usual(writing(task, domain), as_json(written), asked_for(task)),
         Usual(
             solving(task, like.question, choices, domain),
-            _json({"steps": steps, "answer": like.answer}),
+            as_json({"steps": steps, "answer": like.answer}),
             SCHEMA["solve"],
         ),
     ]
     if task.kind == "explanation":
-        found = {"why": "Both name the same cause in other words.", "verdict": "same"}
-        calls.append(Usual(judgement(like, like.answer, domain), _json(found), JUDGEMENT))
+        calls.append(Usual(judging.judgement(like, like.answer, domain), judging.USUAL, judging.SCHEMA))
     return calls
 
 
-def _json(data: dict[str, Any]) -> str:
+def as_json(data: dict[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False)

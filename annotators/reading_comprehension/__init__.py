@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.alike import normal
-from zoo.annotating import Material, Usual, read_schema
+from zoo.annotating import Material, ToStudy, Usual, read_schema
 from zoo.api import Passage, Question, Reading, Rejected, Task, Verdict
 from zoo.ask import REPAIRS, Ask, Prompt, prompted
 from zoo.fencing import defused, fence, order_in
@@ -30,6 +30,7 @@ _SCHEMA = read_schema(Path(__file__).with_name("schema.json"))
 
 class ReadingComprehension:
     name = "reading_comprehension"
+    use = ToStudy.use
     version = "2"
     stages = ("write",)
 

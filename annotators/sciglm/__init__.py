@@ -8,10 +8,10 @@ verifier, and by a model only where that abstains; its arithmetic is replayed, a
 
 from __future__ import annotations
 
+from zoo import judging
 from zoo.annotating import Material, Usual, length_for
 from zoo.api import Example, Question, Rejected
 from zoo.ask import Ask, Prompt, prompted
-from zoo.judging import CALLS, SCHEMA, judgement
 from zoo.library import Domain
 from zoo.settings import AnnotateSettings
 
@@ -20,12 +20,13 @@ from .course import BARE_LETTER, Course, spelled_out
 
 class SciGLM:
     name = "sciglm"
+    use = "questions"
     version = "3"
     stages = ("solve", "reflect", "hint")
 
     def calls(self, item: Material | Question, settings: AnnotateSettings) -> int:
         """Every solution may need a judge."""
-        return (settings.attempts + settings.reflect + settings.hint) * (1 + CALLS)
+        return (settings.attempts + settings.reflect + settings.hint) * (1 + judging.CALLS)
 
     def usual(self, item: Material | Question, domain: Domain, settings: AnnotateSettings) -> list[Usual]:
         """One solution, with a seed's reasoning before the gold answer; and the judge of a prose answer, on which the
@@ -37,8 +38,7 @@ class SciGLM:
         steps = seeds[len(item.question) % len(seeds)].reasoning if seeds else item.question
         usual = [Usual(self._prompt(item, domain, settings, "solve"), f"{steps}\nAnswer: {item.gold}")]
         if item.kind == "explanation":
-            found = '{"why": "Both name the same cause in other words.", "verdict": "same"}'
-            usual.append(Usual(judgement(item, item.gold, domain), found, SCHEMA))
+            usual.append(Usual(judging.judgement(item, item.gold, domain), judging.USUAL, judging.SCHEMA))
         return usual
 
     def _prompt(self, item: Question, domain: Domain, settings: AnnotateSettings, stage: str, **more: str) -> Prompt:

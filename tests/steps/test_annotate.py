@@ -465,6 +465,10 @@ def test_what_it_refuses_before_any_work(tmp_path: Path) -> None:
         STEP.check(job(tmp_path / "a", url, FAST, sources={"asked": asked}))
     make(tmp_path / "b", 1)
     STEP.check(job(tmp_path / "b", url, FAST, sources={"asked": asked}))
+    for use, other, own in (("documents", "sciglm", "questions"), ("questions", "grounded_qa", "documents")):
+        make(tmp_path / use, 1, annotators={use: other})
+        with pytest.raises(RequestError, match=f"{other} is one for {own}; name another under annotators.{use}"):
+            STEP.check(job(tmp_path / use, url, FAST))
     exam = tmp_path / "b" / "pharmacy" / "exam.jsonl"
     exam.write_text(exam.read_text().replace('"answer":"x1"', '"answer":"A"'))
     with pytest.raises(RequestError, match=r"exam\.jsonl row 1 \(exam-1\) cannot be an item: gold not among choices"):

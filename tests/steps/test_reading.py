@@ -243,7 +243,7 @@ def test_only_where_it_reads_a_teachers_tasks_does_pretrain_follow_annotate(base
     ("annotators", "text", "count", "said"),
     [
         (DOMAIN["annotators"], "reading_comprehension", 0, "pharmacy names no annotator for pretraining"),
-        ({**BOTH, "pretraining": "sciglm"}, "reading_comprehension", 0, "sciglm makes no reading texts"),
+        ({**BOTH, "pretraining": "sciglm"}, "reading_comprehension", 0, "sciglm is one for questions; name another"),
         (BOTH, "passages", 5, "set pretrain.text=reading_comprehension, or annotate.reading.passages=0"),
     ],
 )
