@@ -229,6 +229,20 @@ def test_releases_stay_unless_told_otherwise_and_where_they_were_published_is_sa
     assert not list((copy.home / "releases").iterdir())
 
 
+def test_an_ablations_arms_which_reject_nothing_rest_on_it_too(made: Made) -> None:
+    annotate = next(made.home.glob("annotate/*"))
+    arm = chained(made, "annotate", "arm", {"annotate": annotate.name}, "2999-01-01")
+    shutil.copy(annotate / "examples.jsonl", arm.folder)
+    listed = run(made, "drugs1.md", "--no-rebuild")
+    assert listed["examples"] == 2 and [a["step"] for a in listed["artifacts"]].count("annotate") == 2
+    assert not arm.folder.exists()
+
+
+def test_where_nothing_was_read_there_is_nothing_to_forget(made: Made, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="this workspace has none of its documents"):
+        prepare(Workspace(tmp_path / "new"), made.domain, "drugs1.md", True, False)
+
+
 def test_what_is_nearly_the_same_and_who_else_has_it_are_named(made: Made) -> None:
     ingest = next(made.home.glob("ingest/*"))
     near = Rejected(

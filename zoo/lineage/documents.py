@@ -118,7 +118,10 @@ def _forgotten(known: list[Entry], forgotten: Register, domain: str, name: str) 
         raise RequestError(f"{len(ids)} forgotten documents of {domain} are called {name!r}: {_list(ids)}.")
     names = {n for e in known for n in (e.id, PurePosixPath(e.path).name)}
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {_list({e.id for e in known}) or 'none'}."
+    if not known:
+        hint = "this workspace has none of its documents."
+    else:
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {_list({e.id for e in known})}."
     raise RequestError(f"There is no document of {domain} {name!r}; {hint}")
 
 

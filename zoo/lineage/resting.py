@@ -161,14 +161,21 @@ def _look_at_rows(artifact: Artifact, found: Resting) -> None:
             if row.get("document") in ids:
                 found.reading.add((name, str(row["id"])))
     if artifact.record["step"] == "ingest":
-        rows = artifact.rows("rejected.jsonl", Rejected) if artifact.path("rejected.jsonl").is_file() else iter(())
-        found.near |= {r.id for r in rows if r.reason.startswith("near-duplicate") and r.detail.get("kept") in ids}
+        found.near |= {
+            r.id for r in _rejected(artifact) if r.reason.startswith("near-duplicate") and r.detail.get("kept") in ids
+        }
     if artifact.record["step"] != "annotate":
         return
     for example in artifact.rows("examples.jsonl", Example):
         if any(c.document in ids or c.passage in passages for c in example.citations):
             found.examples.add(example.id)
-    found.rejected |= {r.id for r in artifact.rows("rejected.jsonl", Rejected) if r.id in passages}
+    found.rejected |= {r.id for r in _rejected(artifact) if r.id in passages}
+
+
+def _rejected(artifact: Artifact) -> Iterator[Rejected]:
+    """None of an artifact that rejects nothing, as an ablation's arms do."""
+    if artifact.path("rejected.jsonl").is_file():
+        yield from artifact.rows("rejected.jsonl", Rejected)
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
