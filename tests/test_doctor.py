@@ -21,7 +21,7 @@ from tests.fakes.models import tiny_weights
 from tests.fakes.servers import running
 from zoo import doctor as machine
 from zoo.artifact import Workspace
-from zoo.library import load_recipe
+from zoo.recipes import load_recipe
 
 COMMAND = [sys.executable, "-c", "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()", "doctor"]
 

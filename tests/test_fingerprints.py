@@ -12,7 +12,8 @@ import yaml
 
 from zoo.artifact import Workspace, fingerprint
 from zoo.config import Options
-from zoo.library import find_domains, load_domain, load_recipe
+from zoo.library import find_domains, load_domain
+from zoo.recipes import load_recipe
 from zoo.run import Run, identity, load_step
 from zoo.weights import Weights
 

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from zoo.errors import RequestError, ZooError
-from zoo.library import Domain, find_domains, folder, load_domain, load_recipe, recipes
+from zoo.library import Domain, find_domains, folder, load_domain
+from zoo.recipes import load_recipe, recipes
 
 DOCUMENTS = {"id": "notes", "kind": "documents", "licence": "MIT"}
 RECIPES = sorted(folder("recipes").rglob("*.yaml"))
@@ -156,6 +157,14 @@ def test_a_broken_plugin_is_listed_with_its_error_and_stops_nobody(tmp_path, nam
     assert error in broken[0].error
 
 
+def test_a_broken_domain_that_was_named_by_its_path_says_so_whatever_it_calls_itself(tmp_path):
+    place = plugin(tmp_path, "nursing", kinds={"choise": 1}).rename(tmp_path / "folder")
+    with pytest.raises(RequestError, match=r"no domain 'nursing', and the one in .*folder is broken: .*'choise'"):
+        load_domain("nursing", (place,))
+    with pytest.raises(RequestError, match=r"no domain 'other'; known: "):
+        load_domain("other", (plugin(tmp_path, "good"),))
+
+
 def test_yaml_that_does_not_parse_says_the_line(tmp_path):
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "domain.yaml").write_text("name: bad\n  x: [\n")
@@ -166,6 +175,11 @@ def test_yaml_that_does_not_parse_says_the_line(tmp_path):
 def test_a_folder_without_a_domain_is_refused(tmp_path):
     with pytest.raises(RequestError, match=r"domain\.yaml"):
         find_domains((tmp_path,))
+
+
+def test_a_value_in_place_of_settings_is_answered_with_their_names():
+    with pytest.raises(RequestError, match=r"annotate\.quality is student; .* \(method, threshold, folds, epochs\)\.$"):
+        load_recipe("laptop", ("annotate.quality=student",))
 
 
 def test_settings_are_typed_and_numbers_in_e_notation_are_numbers():

@@ -13,9 +13,10 @@ from zoo.config import Fields, Options, SourceConfig
 from zoo.curating.exams import exams_of
 from zoo.errors import RequestError, ZooError
 from zoo.evaluation.suites import load_suite
-from zoo.library import load_domain, load_recipe
+from zoo.library import load_domain
 from zoo.mapping import questions_of
 from zoo.questions import check_sources, load_questions, telling_texts
+from zoo.recipes import load_recipe
 from zoo.run import Run
 from zoo.tables import read_table
 

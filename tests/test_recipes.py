@@ -16,7 +16,8 @@ from tests.steps.finetune_job import DOMAIN, examples
 from tests.steps.test_pretrain import passages
 from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.config import Options
-from zoo.library import Domain, load_recipe, recipes
+from zoo.library import Domain
+from zoo.recipes import load_recipe, recipes
 from zoo.run import Run, load_step, run_step
 from zoo.settings import EvaluateSettings
 from zoo.training.fit import loaded

@@ -159,6 +159,16 @@ class Artifact:
     def rows(self, name: str, row: type[R]) -> Iterator[R]:
         return read_rows(self.folder / name, row)
 
+    @property
+    def damage(self) -> str:
+        """What keeps a finished step's folder from being used, by the sizes of its files; '' where nothing does."""
+        try:
+            files = self.record["files"]
+        except ZooError:
+            return "its record.json is broken"
+        missing = next((n for n, f in files.items() if not _has_size(self.path(n), f["bytes"])), None)
+        return f"{missing} is missing or has another size" if missing else ""
+
     def changed_files(self) -> list[str]:
         """The names of files that are missing or no longer have the digest in the record."""
         return [
@@ -166,6 +176,10 @@ class Artifact:
             for name, entry in self.record["files"].items()
             if not (self.folder / name).is_file() or digest_file(self.folder / name) != entry["sha256"]
         ]
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 def content_of(files: dict[str, dict[str, Any]]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zoo.artifact import Workspace, packages
 from zoo.errors import RequestError
-from zoo.library import load_recipe
+from zoo.recipes import load_recipe
 from zoo.run import threads
 from zoo.teachers.chosen import addresses
 from zoo.teachers.endpoint import address

@@ -1,4 +1,4 @@
-"""Finds what comes with the project and with plugins: domains, annotators, recipes, cards, suites.
+"""Finds what comes with the project and with plugins: domains, annotators, cards, suites.
 
 The folders lie beside `zoo/` in a checkout and under `zoo/_library/` in an installed wheel. A domain is a folder with a
 `domain.yaml`; it comes from this project, from a folder the user names, or from a distribution with an entry point in the
@@ -26,8 +26,7 @@ from typing import Any
 from zoo.api import API_VERSION, Example, Parser, Verifier
 from zoo.config import DomainConfig, SourceConfig
 from zoo.errors import RequestError, ZooError, unknown
-from zoo.settings import Recipe
-from zoo.strict import read_yaml, validated, with_settings
+from zoo.strict import read_yaml, validated
 
 _HERE = Path(__file__).resolve().parent
 ROOT = _HERE / "_library" if (_HERE / "_library").is_dir() else _HERE.parent
@@ -275,28 +274,11 @@ def load_domain(name: str, paths: tuple[Path, ...] = ()) -> Domain:
     by_name = {n: d for d in domains.values() for n in (d.name, *d.config.aliases)}
     if name in by_name:
         return by_name[name]
+    asked_for = {str(p.expanduser().resolve()) for p in paths}
     for b in broken:
         if b.name == name:
             raise RequestError(f"The domain {name} is broken: {b.error}")
+        # What a broken one calls itself nobody can read.
+        if b.where in asked_for:
+            raise RequestError(f"There is no domain {name!r}, and the one in {b.where} is broken: {b.error}")
     raise unknown("domain", name, by_name)
-
-
-def recipes() -> dict[str, Path]:
-    return {p.stem: p for p in sorted(folder("recipes").glob("*.yaml"))}
-
-
-def load_recipe(name: str, settings: tuple[str, ...] = (), **override: Any) -> Recipe:
-    """A recipe by name or path, with `--set` settings and other overrides (base, seed) applied; None overrides nothing."""
-    path = Path(name)
-    if path.suffix not in {".yaml", ".yml"}:
-        if name not in recipes():
-            raise unknown("recipe", name, recipes())
-        path = recipes()[name]
-    elif not path.is_file():
-        raise RequestError(f"There is no recipe file {path}.")
-    data = read_yaml(path)
-    if not isinstance(data, dict):
-        raise RequestError(f"{path.name} is not a recipe: it should be a mapping of settings.")
-    data = with_settings(Recipe, {"name": path.stem, **data}, settings)
-    data.update({k: v for k, v in override.items() if v is not None})
-    return validated(Recipe, data, f"recipe {path.name}")

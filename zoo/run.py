@@ -22,9 +22,10 @@ from zoo.config import Options
 from zoo.console import say, tell
 from zoo.errors import ReleaseRefused, RequestError, ZooError, unknown
 from zoo.lastrun import Track
-from zoo.library import Domain, load_domain, load_recipe
+from zoo.library import Domain, load_domain
 from zoo.lock import alone
 from zoo.memory import Peak
+from zoo.recipes import load_recipe
 from zoo.settings import Recipe
 from zoo.steplog import step_log
 from zoo.strict import Strict, identity_of
@@ -219,7 +220,7 @@ def run_step(run: Run, step: Step, done: dict[str, Artifact]) -> tuple[Artifact,
     while True:
         folder = step.folder(run, step.name, name)
         artifact = Artifact(folder)
-        if artifact.exists and not _damage(artifact):
+        if artifact.exists and not artifact.damage:
             say(f"{step.name}: already done ({name}), skipped")
             shutil.rmtree(folder / WORK, ignore_errors=True)
             return artifact, True
@@ -257,24 +258,10 @@ def _clear(artifact: Artifact) -> bool:
     """Whether a step may work where `artifact` would be: nothing is there, or what is there is damaged, which is said."""
     if not artifact.exists:
         return True
-    if damage := _damage(artifact):
+    if damage := artifact.damage:
         say(f"  {artifact.folder.name}: {damage}; the step is run again")
         (artifact.folder / RECORD).unlink()
     return bool(damage)
-
-
-def _damage(artifact: Artifact) -> str:
-    """What keeps a finished step's folder from being used; '' where nothing does."""
-    try:
-        files = artifact.record["files"]
-    except ZooError:
-        return "its record.json is broken"
-    missing = next((n for n, f in files.items() if not _has_size(artifact.path(n), f["bytes"])), None)
-    return f"{missing} is missing or has another size" if missing else ""
-
-
-def _has_size(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
 
 
 def plan(run: Run) -> list[dict[str, Any]]:

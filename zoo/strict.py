@@ -73,7 +73,9 @@ def validated(model: type[M], data: Any, where: str) -> M:
         dotted = ".".join(str(p) for p in path)
         if first["type"] == "extra_forbidden" or (first["type"] == "literal_error" and _KEY in first["loc"]):
             raise unknown(f"key in {where}{_under(path[:-1])}", str(path[-1]), keys_at(model, path[:-1])) from e
-        raise RequestError(f"{where}: {dotted or 'the file'} {_said(first)}.") from e
+        own = keys_at(model, path) if first["type"] == "model_type" and path else []
+        names = f" ({', '.join(own)})" if own else ""
+        raise RequestError(f"{where}: {dotted or 'the file'} {_said(first)}{names}.") from e
 
 
 def _said(error: ErrorDetails) -> str:

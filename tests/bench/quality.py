@@ -18,12 +18,13 @@ from zoo.api import Attempt, Example, Verdict
 from zoo.artifact import Workspace
 from zoo.config import Options
 from zoo.embedding import load_embedder
-from zoo.library import load_domain, load_recipe
+from zoo.library import load_domain
 from zoo.quality.assessing import Classifier, assess
 from zoo.quality.embedded import Embedded
 from zoo.quality.pairs import made_wrong, matched
 from zoo.quality.solutions import judged_of
 from zoo.quality.student import Student
+from zoo.recipes import load_recipe
 from zoo.run import Job, Run
 from zoo.settings import AnnotateSettings, QualitySettings
 from zoo.steps.annotate import STEP

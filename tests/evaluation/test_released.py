@@ -18,7 +18,8 @@ from zoo.artifact import Artifact, Workspace, digest_file, finish, pretty, witho
 from zoo.config import Options
 from zoo.errors import RequestError
 from zoo.evaluation.released import measure, plan, prepare
-from zoo.library import load_domain, load_recipe
+from zoo.library import load_domain
+from zoo.recipes import load_recipe
 from zoo.run import Run, run_step
 from zoo.steps.evaluate import STEP
 from zoo.steps.release import link_tree

@@ -15,8 +15,9 @@ from zoo.config import Options
 from zoo.errors import RequestError
 from zoo.evaluation.contestants import choose_shots, wants_shots
 from zoo.evaluation.suites import load_suite, packaged_suites, split_items, suite_ids
-from zoo.library import Domain, load_domain, load_recipe
+from zoo.library import Domain, load_domain
 from zoo.prompting import user_turn
+from zoo.recipes import load_recipe
 from zoo.run import Run
 from zoo.settings import AnnotateSettings, EvaluateSettings
 from zoo.steps.evaluate import STEP as EVALUATE

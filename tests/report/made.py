@@ -11,7 +11,7 @@ from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.errors import ZooError
 from zoo.lastrun import Track
 from zoo.ledger import Ledger
-from zoo.library import load_recipe
+from zoo.recipes import load_recipe
 
 HOSTILE = (
     "<script>document.title='owned'</script> A dose of 5 < 10 mg & more.\n\n"

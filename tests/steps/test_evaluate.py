@@ -15,7 +15,8 @@ from zoo.api import Example, Rejected
 from zoo.artifact import Artifact, Workspace, fingerprint, finish, write_rows
 from zoo.config import Options
 from zoo.errors import RequestError
-from zoo.library import load_domain, load_recipe
+from zoo.library import load_domain
+from zoo.recipes import load_recipe
 from zoo.run import Run, identity, run_step
 from zoo.steps import evaluate
 from zoo.steps.evaluate import STEP

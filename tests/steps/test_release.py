@@ -18,7 +18,8 @@ from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.card import licence_of
 from zoo.config import Options
 from zoo.errors import ReleaseRefused, RequestError
-from zoo.library import load_domain, load_recipe
+from zoo.library import load_domain
+from zoo.recipes import load_recipe
 from zoo.releases import find_release, next_version, versions
 from zoo.run import Run, load_step, prepare, run_step
 from zoo.weights import Weights

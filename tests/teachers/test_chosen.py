@@ -13,7 +13,8 @@ from tests.fakes.models import tiny_weights
 from zoo.artifact import Workspace, digest_file
 from zoo.config import Options
 from zoo.errors import RequestError
-from zoo.library import load_domain, load_recipe
+from zoo.library import load_domain
+from zoo.recipes import load_recipe
 from zoo.run import Run
 from zoo.strict import identity_of
 from zoo.teachers import Teacher
