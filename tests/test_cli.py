@@ -17,6 +17,7 @@ import pytest
 
 from tests.fakes.models import tiny_embedder, tiny_weights
 from tests.fakes.processes import heed_interrupts
+from zoo.cli import app
 from zoo.library import folder
 
 
@@ -304,6 +305,12 @@ def test_show_without_a_release_says_how_to_make_one(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_list_of_commands_breaks_lines_only_where_they_are_full():
+    listed = {c.name: c.help for c in app.registered_commands}
+    assert {"why", "forget", "annotate"} <= listed.keys()
+    assert not [name for name, said in listed.items() if not said or "\n" in said]
+
+
 def test_help_answers_in_half_a_second():
     zoo("--help")
     began = time.monotonic()

@@ -20,17 +20,13 @@ app = typer.Typer(
     help="A zoo of small reasoning models, and the kit that makes them: from a folder of documents to a released model.",
 )  # fmt: skip
 steps.add_to(app)
-app.command("list")(list_.list_)
-app.command("show")(show.show)
-app.command("search")(search.search)
-app.command("why")(why.why)
-app.command("forget")(forget.forget)
-app.command("publish")(publish.publish)
-app.command("pull")(pull.pull)
-app.command("report")(report.report)
-app.command("chat")(chat.chat)
-app.command("cache")(cache.cache)
-app.command("doctor")(doctor.doctor)
+for name, verb in {
+    "list": list_.list_, "show": show.show, "search": search.search, "why": why.why, "forget": forget.forget,
+    "publish": publish.publish, "pull": pull.pull, "report": report.report, "chat": chat.chat, "cache": cache.cache,
+    "doctor": doctor.doctor,
+}.items():  # fmt: skip
+    # In one line, or the list of commands breaks it where the source does.
+    app.command(name, help=" ".join((verb.__doc__ or "").split()))(verb)
 
 
 def main() -> None:

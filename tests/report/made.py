@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from zoo.api import Citation, Example, Passage, Rejected, Teacher, Verdict
+from zoo.api import Attempt, Citation, Example, Passage, Rejected, Teacher, Verdict
 from zoo.artifact import Artifact, Workspace, finish, write_rows
 from zoo.errors import ZooError
 from zoo.lastrun import Track
@@ -88,10 +88,14 @@ class Made:
         teacher = Teacher(model="org/<s>teacher</s>", prompt="grounded_qa", version="1")
         common = {"kind": "choice", "choices": ["<a href=x>right</a>", "wrong"], "answer": "<a href=x>right</a>"}
         right = Verdict(check="quotes", verdict="right", reason="2 <q>")
+        prompt = "grounded_qa/write@0123456789ab"
+        attempt = Attempt(stage="write", prompt=prompt, said="<iframe src=x></iframe>", verdicts=[right])
+        wrong = Verdict(check="arithmetic", verdict="wrong", reason="2 < 1")
+        failed = attempt.model_copy(update={"said": "", "verdicts": [wrong], "mistake": "calculation"})
         written = [
             Example(
                 id=f"e{n}", question=f"Question {n}?", origin="document", source="sample", licence="CC0-1.0", teacher=teacher,
-                reasoning="<svg onload=alert(2)>", citations=cited, verdicts=[right], **common,
+                attempts=[failed, attempt], reasoning="<svg onload=alert(2)>", citations=cited, verdicts=[right], **common,
             )
             for n in range(KEPT - 1)
         ]  # fmt: skip
@@ -104,7 +108,9 @@ class Made:
             "written": {"question": "<p>Q</p>", "quotes": ["more.", "Plain text of the second", "Not there at all"]}
         }
         rejected = [
-            Rejected(reason=reason, id="sample/<u>a</u>.md#1", detail=detail) for reason, n in REASONS.items() for _ in range(n)
+            Rejected(reason=reason, id="sample/<u>a</u>.md#1", detail=detail, attempts=[failed])
+            for reason, n in REASONS.items()
+            for _ in range(n)
         ]  # fmt: skip
         write_rows(self.folder("annotate") / "rejected.jsonl", rejected)
         ledger = Ledger({"grounded_qa": ("write",)})

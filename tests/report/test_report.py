@@ -87,6 +87,17 @@ def test_what_came_into_every_stage_of_annotating_comes_out_of_it(page):
     assert "608 items of suites, but not of <medqa>." in words(page.get_element_by_id("funnel"))
 
 
+def test_a_row_shows_what_each_attempt_said_and_why_it_went_wrong(page):
+    kept = page.get_element_by_id("kept").xpath(".//article[.//*[contains(text(), 'Question 0?')]]")[0]
+    (attempts,) = kept.find_class("attempts")
+    assert words(attempts.find("summary")) == "2 attempts of the teacher"
+    first, second = map(words, attempts.findall("ol/li"))
+    assert first == "write · grounded_qa/write@0123456789ab · arithmetic: wrong 2 < 1 · a mistake of calculation –"
+    assert second == "write · grounded_qa/write@0123456789ab · quotes: right 2 <q> <iframe src=x></iframe>"
+    for rejected in page.get_element_by_id("rejected").findall("article"):
+        assert words(rejected.find_class("attempts")[0].find("summary")) == "1 attempt of the teacher"
+
+
 def test_every_suite_has_its_interval_on_one_scale_with_zero(page):
     place = {}
     for suite, svg in zip(SUITES, page.find_class("interval"), strict=True):
