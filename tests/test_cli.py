@@ -304,13 +304,13 @@ def test_show_without_a_release_says_how_to_make_one(tmp_path):
     assert "zoo train medical" in json.loads(done.stdout)["error"]
 
 
-@pytest.mark.slow
 def test_the_list_of_commands_breaks_lines_only_where_they_are_full():
     listed = {c.name: c.help for c in app.registered_commands}
     assert {"why", "forget", "annotate"} <= listed.keys()
     assert not [name for name, said in listed.items() if not said or "\n" in said]
 
 
+@pytest.mark.slow
 def test_help_answers_in_half_a_second():
     zoo("--help")
     began = time.monotonic()

@@ -1,9 +1,9 @@
-"""Which questions say the same: equal but for case, spaces and punctuation, or close by their embeddings."""
+"""What texts have in common: the same words, whatever their case and what parts them, or a meaning near by their embeddings."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,10 +11,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK = 256
+_WORD = re.compile(r"\w+")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in one case, without what parts them."""
+    return _WORD.findall(text.casefold())
 
 
 def normal(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    return " ".join(words(text))
+
+
+def telling(words: Iterable[str], small: Collection[str]) -> set[str]:
+    """The words that mean something, without a plural's ending: all but the small ones."""
+    return {w[:-1] if len(w) > 3 and w.endswith("s") else w for w in words if w not in small}
 
 
 def repeated(texts: Sequence[str], vectors: NDArray[np.float32], threshold: float) -> list[int | None]:

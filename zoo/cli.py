@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -20,11 +21,12 @@ app = typer.Typer(
     help="A zoo of small reasoning models, and the kit that makes them: from a folder of documents to a released model.",
 )  # fmt: skip
 steps.add_to(app)
-for name, verb in {
+_VERBS: dict[str, Callable[..., None]] = {
     "list": list_.list_, "show": show.show, "search": search.search, "why": why.why, "forget": forget.forget,
     "publish": publish.publish, "pull": pull.pull, "report": report.report, "chat": chat.chat, "cache": cache.cache,
     "doctor": doctor.doctor,
-}.items():  # fmt: skip
+}  # fmt: skip
+for name, verb in _VERBS.items():
     # In one line, or the list of commands breaks it where the source does.
     app.command(name, help=" ".join((verb.__doc__ or "").split()))(verb)
 

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from zoo.alike import words as words_of
 
 if TYPE_CHECKING:
     import numpy as np
 
 HASHES = 128
 _WORDS = 5
-_WORD = re.compile(r"\w+")
 _PRIME = (1 << 61) - 1
 
 
 def signature(text: str) -> str:
     """The digest of a text's words and its MinHash, as text: 64 hex digits, a colon, base64 of 128 little-endian
     uint32."""
-    words = _WORD.findall(text.casefold())
+    words = words_of(text)
     return f"{_digest(words)}:{base64.b64encode(_minhash(words).tobytes()).decode()}"
 
 
 def words_digest(text: str) -> str:
     """The digest of a text's words alone, with which its signature begins."""
-    return _digest(_WORD.findall(text.casefold()))
+    return _digest(words_of(text))
 
 
 def _digest(words: list[str]) -> str:

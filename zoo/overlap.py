@@ -3,21 +3,21 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterable
 from zlib import crc32
 
+from zoo.alike import words
+
 WORDS = 8  # of a run that is looked at; shorter ones are anybody's
 WINDOW = 4  # runs in a row of which one is kept
-_WORD = re.compile(r"\w+")
 
 
 def runs(text: str) -> list[int]:
     """A 32-bit digest of each run of WORDS words, whatever their case and what parts them; of fewer words, of all."""
-    words = _WORD.findall(text.casefold())
-    count = max(len(words) - WORDS + 1, 1) if words else 0
-    return [crc32(" ".join(words[n : n + WORDS]).encode("utf-8", "replace")) for n in range(count)]
+    said = words(text)
+    count = max(len(said) - WORDS + 1, 1) if said else 0
+    return [crc32(" ".join(said[n : n + WORDS]).encode("utf-8", "replace")) for n in range(count)]
 
 
 def marks(texts: Iterable[str]) -> set[int]:

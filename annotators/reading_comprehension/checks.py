@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import get_args
 
-from zoo.alike import normal
+from zoo.alike import normal, telling
 from zoo.api import Passage, Task, TaskKind
 from zoo.fencing import order_in
 from zoo.quotes import find_quote
@@ -62,9 +62,8 @@ def checked(data: dict[str, str], passage: Passage) -> Task:
 
 
 def words(text: str) -> set[str]:
-    """The words that mean something, without a plural's ending."""
-    found = re.findall(r"[^\W_]+", text.lower())
-    return {w[:-1] if len(w) > 3 and w.endswith("s") else w for w in found if w not in _SMALL}
+    """The words that tell what a text says."""
+    return telling(re.findall(r"[^\W_]+", text.lower()), _SMALL)
 
 
 def _from_quote(task: Task, passage: Passage) -> Task:

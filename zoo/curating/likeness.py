@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zoo.alike import telling
 from zoo.api import Kind
 from zoo.curating.ngrams import words
 
@@ -42,8 +43,8 @@ class Put:
 
 
 def content(text: str) -> set[str]:
-    """The words that mean something, without a plural's ending."""
-    return {w[:-1] if len(w) > 3 and w.endswith("s") else w for w in words(text) if w not in _SMALL}
+    """The words that tell what a question is about."""
+    return telling(words(text), _SMALL)
 
 
 def same_answer(a: Put, b: Put) -> bool:
