@@ -144,7 +144,10 @@ def planned(run: Run, ingest: Artifact | None, price: Price | None) -> dict[str,
         out["most_calls"] = min(most, most if settings.max_calls is None else settings.max_calls)
     found = estimate(run, agenda.sample(), annotators, tokens, price)
     out |= {k: found[k] for k in ("calls", "tokens", "cost", "seconds", "note")}
-    student = difficulty.plan(run, out["seeds"] + len(questions) + passages.get(Material, 0))
+    written = len(questions) + passages.get(Material, 0) + (settings.graph.questions if settings.graph.passages else 0)
+    # No row is written without a call.
+    written = written if settings.max_calls is None else min(written, settings.max_calls)
+    student = difficulty.plan(run, out["seeds"] + written)
     if student and out["seconds"] is not None:
         out["seconds"] = round(out["seconds"] + student["student"]["seconds"], 1)
     return out | student

@@ -20,7 +20,7 @@ from tests.steps.annotate_job import EXAM_QUESTION, annotate, job, make, passage
 from zoo.api import Citation, Example, Passage, Rejected
 from zoo.artifact import Artifact, Workspace, write_rows
 from zoo.errors import RequestError, ZooError
-from zoo.settings import AnnotateSettings
+from zoo.settings import AnnotateSettings, DifficultySettings, GraphSettings
 from zoo.steps.annotate import STEP
 
 FAST = AnnotateSettings(concurrency=8, timeout_s=1.0, retries=2)
@@ -483,6 +483,15 @@ def test_the_key_reaches_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert teacher.log[0].headers["authorization" if "authorization" in teacher.log[0].headers else "Authorization"]
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or b"sk-very-secret" not in path.read_bytes()
+
+
+def test_the_plan_has_the_student_asked_about_no_more_rows_than_can_be_written(tmp_path: Path) -> None:
+    ingest = make(tmp_path, 10)
+    asked = {"difficulty": DifficultySettings(samples=2)}
+    along = {"graph": GraphSettings(passages=5, questions=3)}
+    for changed, rows in ((asked, 10), ({**asked, "max_calls": 4}, 4), ({**asked, **along}, 13)):
+        run = job(tmp_path, "http://127.0.0.1:9/v1", FAST.model_copy(update={"seeds": False, **changed}))
+        assert STEP.plan(run, {"ingest": ingest})["student"]["calls"] == 2 * rows
 
 
 def test_the_plan_counts_calls_and_asks_nothing(tmp_path: Path) -> None:
