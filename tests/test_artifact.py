@@ -101,3 +101,13 @@ def test_a_file_written_by_many_at_a_time_is_one_of_them_whole(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: write_atomic(tmp_path / "run.json", texts[n % 8]), range(200)))
     assert (tmp_path / "run.json").read_text() in texts and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_that_is_gone_or_has_another_size_and_a_broken_record_are_damage(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    finish(tmp_path, {"step": "ingest", "fingerprint": "f", "result": {}})
+    assert Artifact(tmp_path).damage == ""
+    (tmp_path / "rows.jsonl").write_text("{}\n{}\n")
+    assert Artifact(tmp_path).damage == "rows.jsonl is missing or has another size"
+    (tmp_path / "record.json").write_text("{")
+    assert Artifact(tmp_path).damage == "its record.json is broken"
