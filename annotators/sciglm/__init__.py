@@ -11,6 +11,7 @@ from __future__ import annotations
 from zoo.annotating import Material, Usual, length_for
 from zoo.api import Example, Question, Rejected
 from zoo.ask import Ask, Prompt, prompted
+from zoo.fencing import fence
 from zoo.judging import CALLS, SCHEMA, judgement
 from zoo.library import Domain
 from zoo.settings import AnnotateSettings
@@ -20,7 +21,7 @@ from .course import BARE_LETTER, Course, spelled_out
 
 class SciGLM:
     name = "sciglm"
-    version = "3"
+    version = "4"
     stages = ("solve", "reflect", "hint")
 
     def calls(self, item: Material | Question, settings: AnnotateSettings) -> int:
@@ -61,7 +62,9 @@ class SciGLM:
             if row := await course.attempt(solve, sample=sample):
                 return row
         if settings.reflect and course.said:
-            if row := await course.attempt(self._prompt(item, domain, settings, "reflect", solution=course.said)):
+            if row := await course.attempt(
+                self._prompt(item, domain, settings, "reflect", solution=course.said, fence=fence(course.said))
+            ):
                 return row
         if settings.hint and not BARE_LETTER.fullmatch(item.gold):
             if row := await course.attempt(self._prompt(item, domain, settings, "hint", gold=item.gold)):
