@@ -70,7 +70,8 @@ def answer_lines(text: str) -> list[str]:
 
 def _apart(text: str) -> tuple[str, str]:
     """What was thought and what was said. A server may have cut off the tag that opens the thoughts."""
-    thought, said = split_response(text.replace("\u200b", ""))  # which keeps special tokens apart in prompts
+    # What keeps special tokens apart in prompts goes, and so do endless spaces, which each check would look through.
+    thought, said = split_response(re.sub(r"[ \t]{40,}", " ", text.replace("\u200b", "")))
     before, closed, after = said.rpartition("</think>")
     return (before.strip(), after.strip()) if closed else (thought, said)
 

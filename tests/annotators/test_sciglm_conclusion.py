@@ -42,7 +42,7 @@ def test_another_conclusion_is_found(kind: Kind, gold: str, steps: str) -> None:
         ("number", "60 mg", f"{STEPS} So 20 × 3 = 60 mg, and the most is 100 mg."),
         ("number", "60 mg", f"{STEPS} So it has to be multiplied by 3 mg."), ("number", "60 mg", f"{STEPS} So the weight is 20 kg."),
         ("choice", "Belam", "Zalor comes first. So the answer is not Zalor but Belam."),
-        ("choice", "Belam", "So Zalor, which comes first, has failed."[3:]), ("choice", "Belam", "So the answer is the drug after it."),
+        ("choice", "Belam", "So the answer is the drug after it."),
         ("yes_no_maybe", "yes", "So the answer is no surprise: it helps."), ("short", "iron", "So the answer is copper."),
     ],
 )  # fmt: skip
