@@ -77,3 +77,11 @@ def test_a_false_equation_says_what_is_right() -> None:
 def test_a_long_text_of_signs_is_read_in_no_time() -> None:
     assert equations("1+" * 5000 + "1 = 3") == [] and equations("(" * 5000 + "= 1") == []
     assert all(e.holds for e in equations("3 = " * 3000))
+
+
+def test_what_a_calculation_gives_us_and_units_as_fractions_of_tex_are_read() -> None:
+    for text in (
+        "20 kg multiplied by 3 mg/kg gives us {} mg for the child.",
+        r"The dose is $3\,\frac{{mg}}{{kg}} \times 20\,kg = {}\,mg$ a day.",
+    ):
+        assert [e.holds for n in (60, 66) for e in equations(text.format(n))] == [True, False]

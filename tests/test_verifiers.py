@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from zoo.api import Example, Kind, Question
+from zoo.arithmetic import equations
 from zoo.verifiers import VERIFIERS
 
 DRUGS = ["Insulin", "Metformin", "Glipizide", "Metformin plus insulin"]
@@ -394,3 +395,12 @@ def test_a_label_is_the_label_alone(gold: str, choices: list[str], response: str
 def test_a_summary_is_judged_by_overlap(response: str, verdict: str) -> None:
     gold = question("summary", "What are the side effects of metformin?", [])
     assert VERIFIERS["text"](gold, response).verdict == verdict
+
+
+@pytest.mark.parametrize("places", [20, 400, 5000])
+def test_a_number_of_many_decimals_as_of_a_model_that_repeats_itself_is_read(places: int) -> None:
+    """More of them than a float has powers of ten."""
+    third = Question(id="q", kind="number", question="How much?", gold="0.333 mg", source="s", licence="l")
+    assert VERIFIERS["number"](third, f"0.{'3' * places} mg").verdict == "right"
+    (found,) = equations(f"1 / 3 = 0.{'3' * places}")
+    assert found.holds

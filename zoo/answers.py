@@ -19,27 +19,53 @@ _TEX = re.compile(r'(?<!\\)((?:\\\\)*)\\(?=[^"\\/nrtu]|(?:nu|neq|nabla|rho|right
 def read_json(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON object in an answer, whatever stands around it. Raises ValueError, saying what is wrong."""
     answer = split_response(text)[1] or text
+    words = {n for n, s in schema["properties"].items() if "enum" in s}
     for part in (*reversed(_FENCE.findall(answer)), answer):
-        found = _first_object(part)
+        found = _first_object(part, words)
         if found is not None:
             return _checked(found, schema)
     raise ValueError("there is no JSON object in it")
 
 
-def _first_object(text: str) -> dict[str, Any] | None:
-    decoder = json.JSONDecoder(strict=False)
+def _first_object(text: str, words: set[str]) -> dict[str, Any] | None:
+    """Raises ValueError where what is said in the fields `words`, each one of a few, is said in several ways."""
+
+    def held(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        _same_words([dict([pair]) for pair in pairs], words)
+        return dict(pairs)
+
+    decoder = json.JSONDecoder(strict=False, object_pairs_hook=held)
     fixed = _TEX.sub(r"\1\\\\", text)
+    found: list[dict[str, Any]] = []
+    end = 0
     # Each brace may be tried to the text's end: of one that is nothing but braces a few will do.
     for brace in islice(re.finditer(r"\{", fixed), _MOST_BRACES):
+        if brace.start() < end:
+            continue
         try:
-            value, _ = decoder.raw_decode(fixed, brace.start())
+            value, end = decoder.raw_decode(fixed, brace.start())
+        except _Contradicts:
+            raise
         except ValueError:
             continue
         except RecursionError:  # brackets within brackets, as from a model that can only repeat itself
-            return None
-        if isinstance(value, dict):
-            return value
-    return None
+            break
+        found.append(value)
+        if not words:
+            break
+    _same_words(found, words)
+    return found[0] if found else None
+
+
+class _Contradicts(ValueError):
+    pass
+
+
+def _same_words(objects: list[dict[str, Any]], words: set[str]) -> None:
+    for name in words:
+        said = {str(o[name]) for o in objects if name in o}
+        if len(said) > 1:
+            raise _Contradicts(f"the field {name!r} is given as {' and as '.join(sorted(said))}")
 
 
 def _checked(value: dict[str, Any], schema: Mapping[str, Any], inside: str = "") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from zoo.answers import read_json, writable
 from zoo.api import Attempt, Kind, Mistake, Verdict
 from zoo.artifact import digest_text
+from zoo.fencing import defused
 from zoo.library import Domain
 from zoo.teachers import Answer, Request
 from zoo.teachers.budget import NOTHING, UNLIMITED, Limits, Spend
@@ -155,10 +156,19 @@ def _ended(answer: Answer) -> str:
 
 
 def prompted(domain: Domain, annotator: str, name: str, stage: str | None, **values: Any) -> Prompt:
-    """The domain's prompt of that name, over `values`, of which `question` and `kind` are noted with its attempts."""
+    """The domain's prompt of that name, over `values`, of which `question` and `kind` are noted with its attempts. None of
+    them, whoever wrote it, opens or ends a turn of the chat."""
     template = domain.prompt(annotator, name)
-    text, named = render(template, **values), f"{annotator}/{name}@{_digest(template)}"
+    text, named = render(template, **_defused(values)), f"{annotator}/{name}@{_digest(template)}"
     return Prompt(text, named, stage, values.get("question", ""), values.get("kind"))
+
+
+def _defused(value: Any) -> Any:
+    if isinstance(value, str):
+        return defused(value)
+    if isinstance(value, Mapping):
+        return {name: _defused(v) for name, v in value.items()}
+    return [_defused(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 @lru_cache(maxsize=64)

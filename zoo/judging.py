@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo.api import Example, Question, Verdict
 from zoo.ask import BUDGET, REPAIRS, SHARED, Ask, Failed, Prompt, prompted
+from zoo.fencing import fence, order_in
 from zoo.library import Domain
 from zoo.verifiers.reading import answer_of, gold_of
 
@@ -36,14 +37,18 @@ async def judge(row: Example | Question, response: str, ask: Ask, domain: Domain
     first = domain.verifiers[row.kind](row, response)
     if first.verdict != "abstain":
         return [first]
+    # A judge might follow it: nobody who means the known answer says so, and of such a question nothing is known.
+    if found := order_in("\n".join([row.question, *row.choices, gold_of(row), answer_of(response)])):
+        return [first, Verdict(check=CHECK, verdict="wrong", reason=f"not asked, for it carries an order: {found!r}")]
     return [first, await _ask(row, response, ask, domain)]
 
 
 def judgement(row: Example | Question, response: str, domain: Domain) -> Prompt:
     """What a model is asked about a response, to be answered in the form of `SCHEMA`."""
+    said = answer_of(response)
     return prompted(
-        domain, SHARED, "judge", None, question=row.question, choices=row.choices, gold=gold_of(row),
-        said=answer_of(response),
+        domain, SHARED, "judge", None, question=row.question, choices=row.choices, gold=gold_of(row), said=said,
+        fence=fence(said),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from jinja2 import Environment, StrictUndefined
 
 from zoo.api import Example, Question
+from zoo.fencing import defused
 from zoo.library import Domain
 
 DEFAULT = Path(__file__).with_name("prompts") / "question.j2"
@@ -48,11 +49,12 @@ def user_turn(
     """The user's message for a row: with its context and its options shown or not, asking for steps or for the answer alone.
 
     Options that are not shown are for scoring by likelihood: a small model tells the right one by its words long before
-    it can refer to a list (the cloze formulation of OLMES, arXiv 2406.08446).
+    it can refer to a list (the cloze formulation of OLMES, arXiv 2406.08446). A text from a document ends no turn.
     """
     kind = row.kind if options or row.kind != "choice" else "short"
     text: str = _template(template_path(domain)).render(  # type: ignore[attr-defined]
-        question=row.question, choices=row.choices if options else [], context=row.context if context else "",
+        question=defused(row.question), choices=[defused(c) for c in row.choices] if options else [],
+        context=defused(row.context) if context else "",
         reasoning=reasoning, instruction=_INSTRUCTION[kind],
     )  # fmt: skip
     return _BLANK.sub("\n\n", text).strip()

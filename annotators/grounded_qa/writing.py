@@ -12,7 +12,7 @@ from zoo import judging
 from zoo.annotating import Placed, Usual, read_schema
 from zoo.api import Citation, Example, Kind, Verdict
 from zoo.ask import Ask, Prompt, prompted
-from zoo.fencing import defused, fence
+from zoo.fencing import fence
 from zoo.library import Domain
 
 from .checks import Refused, check_answer, check_conclusion, check_orders, check_question, cite, options, standing
@@ -50,7 +50,7 @@ def solving(task: Task, question: str, choices: Sequence[str], domain: Domain) -
 def shown(together: Sequence[Placed]) -> dict[str, Any]:
     """What every prompt about passages is given: their titles, their texts with numbered sentences, and what fences them."""
     passages = [
-        {"number": n, "title": " ".join(defused(p.passage.title).split())[:_TITLE], "text": defused(text)}
+        {"number": n, "title": " ".join(p.passage.title.split())[:_TITLE], "text": text}
         for n, (p, text) in enumerate(zip(together, numbered(together), strict=True), 1)
     ]
     return {"passages": passages, "fence": fence(*(p.passage.text for p in together))}

@@ -15,7 +15,7 @@ from zoo.alike import normal
 from zoo.annotating import Material, ToStudy, Usual, read_schema
 from zoo.api import Passage, Question, Reading, Rejected, Task, Verdict
 from zoo.ask import REPAIRS, Ask, Prompt, prompted
-from zoo.fencing import defused, fence, order_in
+from zoo.fencing import fence, order_in
 from zoo.library import Domain
 from zoo.settings import AnnotateSettings
 
@@ -57,7 +57,7 @@ class ReadingComprehension:
         return [Usual(self._prompt(item, domain), json.dumps({"tasks": tasks}, ensure_ascii=False), _SCHEMA)]
 
     def _prompt(self, item: Material, domain: Domain) -> Prompt:
-        title, text = " ".join(defused(item.passage.title).split()), defused(item.passage.text)
+        title, text = " ".join(item.passage.title.split()), item.passage.text
         shown = {"title": title, "text": text, "fence": fence(text), "most": MOST}
         return prompted(domain, self.name, "write", "write", **shown)
 

@@ -12,7 +12,7 @@ from zoo import judging
 from zoo.annotating import Material, Usual, length_for
 from zoo.api import Example, Question, Rejected
 from zoo.ask import Ask, Prompt, prompted
-from zoo.fencing import defused, fence
+from zoo.fencing import fence
 from zoo.library import Domain
 from zoo.settings import AnnotateSettings
 
@@ -22,7 +22,7 @@ from .course import BARE_LETTER, Course, spelled_out
 class SciGLM:
     name = "sciglm"
     use = "questions"
-    version = "3"
+    version = "4"
     stages = ("solve", "reflect", "hint")
 
     def calls(self, item: Material | Question, settings: AnnotateSettings) -> int:
@@ -44,7 +44,7 @@ class SciGLM:
 
     def _prompt(self, item: Question, domain: Domain, settings: AnnotateSettings, stage: str, **more: str) -> Prompt:
         return prompted(
-            domain, self.name, stage, stage, question=item.question, context=defused(item.context), choices=item.choices,
+            domain, self.name, stage, stage, question=item.question, context=item.context, choices=item.choices,
             kind=item.kind, length=length_for(item.id, settings), **more,
         )  # fmt: skip
 
@@ -63,7 +63,7 @@ class SciGLM:
                 return row
         if settings.reflect and course.said:
             if row := await course.attempt(
-                self._prompt(item, domain, settings, "reflect", solution=defused(course.said), fence=fence(course.said))
+                self._prompt(item, domain, settings, "reflect", solution=course.said, fence=fence(course.said))
             ):
                 return row
         if settings.hint and not BARE_LETTER.fullmatch(item.gold):

@@ -8,20 +8,26 @@ from typing import Any
 from zoo.api import Example, Mistake, Question, Rejected, Verdict
 from zoo.arithmetic import equations
 from zoo.ask import BUDGET, Ask, Failed, Prompt
+from zoo.fencing import order_in
 from zoo.judging import judge
 from zoo.library import Domain
 from zoo.verifiers.choice import option_of
 
+from .conclusion import other_conclusion
 from .mistakes import mistake_of
 from .solutions import Solution, declared_in, read_reflection, read_solution
 from .traces import trace_of_earlier, trace_of_hint
 
 # A letter would be rationalised rather than reasoned to.
-BARE_LETTER = re.compile(r"\W*[A-Za-z]\W*")
+_OPTION = r"(?:(?:option|choice|answer)s?\W*)?[A-Za-z]"
+BARE_LETTER = re.compile(rf"\W*(?i:{_OPTION}(?:(?:[\s,;/&+]|\band\b|\bor\b)+{_OPTION})*)\W*")
 _NOTHING_SAID = {"refused", "filtered", "empty"}
 # Why a solution was turned down, by the check that did.
-_REASONS = {"arithmetic": "false_arithmetic", "hint": "hint_leaked", "reflection": "reflection_leaked"}
-_BETRAYALS = ("hint", "reflection")
+_REASONS = {
+    "arithmetic": "false_arithmetic", "hint": "hint_leaked", "reflection": "reflection_leaked",
+    "conclusion": "concludes_otherwise", "order": "carries_an_order",
+}  # fmt: skip
+_BETRAYALS = ("hint", "reflection", "order")
 
 
 def spelled_out(item: Question) -> Question:
@@ -103,7 +109,7 @@ class Course:
 
 
 def checked(solution: Solution, item: Question) -> list[Verdict]:
-    """What can be said of a solution without its gold: those that speak against it come last."""
+    """What can be said of a solution's steps, without a model: those verdicts that speak against it come last."""
     found, told = equations(solution.steps), f"{item.question}\n{item.context}"
     false = [e for e in found if not e.holds]
     verdicts = []
@@ -111,8 +117,11 @@ def checked(solution: Solution, item: Question) -> list[Verdict]:
         verdicts.append(Verdict(check="arithmetic", verdict="right", reason=f"{len(found)} hold"))
     if false:
         verdicts.append(Verdict(check="arithmetic", verdict="wrong", reason=str(false[0])))
+    if other := other_conclusion(item, solution.steps):
+        verdicts.append(Verdict(check="conclusion", verdict="wrong", reason=f"its steps say {other[:200]!r}"))
     for check, trace in (
         ("reflection", trace_of_earlier(solution.steps, told)), ("hint", trace_of_hint(solution.steps, told)),
+        ("order", order_in(f"{solution.steps}\n{solution.answer}")),
     ):  # fmt: skip
         if trace:
             verdicts.append(Verdict(check=check, verdict="wrong", reason=f"says {trace!r}"))

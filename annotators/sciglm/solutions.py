@@ -12,7 +12,7 @@ from zoo.prompting import split_response
 
 FEWEST_STEPS = 6  # words of reasoning
 _ANSWER = re.compile(
-    r"^[^\w\n]*(?:the\s+)?(?:final\s+)?answer\s*(?:is)?[ \t]*\**[ \t]*:?[ \t]*\**[ \t]*:?[ \t]*(?P<answer>\S.*)$",
+    r"^[^\w\n]*(?:the\s+)?(?:final\s+)?answer\b(?:\s+is\b)?[\s:*]*(?P<answer>[^\s:*].*)$",
     re.I | re.M,
 )
 _SOLUTION = re.compile(
@@ -36,7 +36,7 @@ class Solution:
 
 def read_solution(text: str, kind: Kind) -> Solution:
     """Raises Failed with `no_answer_line`, or with `no_reasoning` where no steps lead to it."""
-    thought, said = split_response(text)
+    thought, said = _apart(text)
     lines = list(_ANSWER.finditer(said))
     if not lines:
         raise Failed("no_answer_line", text)
@@ -51,7 +51,7 @@ def read_solution(text: str, kind: Kind) -> Solution:
 def read_reflection(text: str, kind: Kind) -> Solution:
     """The solution behind what was said about the wrong one, of which nothing is kept but the mistake it names. Raises
     Failed, with `no_new_solution` where the two cannot be told apart."""
-    said = split_response(text)[1]
+    said = _apart(text)[1]
     heads = list(_SOLUTION.finditer(said))
     if not heads:
         raise Failed("no_new_solution", text)
@@ -61,6 +61,19 @@ def read_reflection(text: str, kind: Kind) -> Solution:
     except Failed as e:
         raise Failed(e.reason, text) from e
     return Solution(found.steps, found.answer, declared)
+
+
+def answer_lines(text: str) -> list[str]:
+    """What the answer lines of a text say, in order."""
+    return [found.group("answer") for found in _ANSWER.finditer(text)]
+
+
+def _apart(text: str) -> tuple[str, str]:
+    """What was thought and what was said. A server may have cut off the tag that opens the thoughts."""
+    # What keeps special tokens apart in prompts goes, and so do endless spaces, which each check would look through.
+    thought, said = split_response(re.sub(r"[ \t]{40,}", " ", text.replace("\u200b", "")))
+    before, closed, after = said.rpartition("</think>")
+    return (before.strip(), after.strip()) if closed else (thought, said)
 
 
 def declared_in(text: str) -> Mistake | None:

@@ -41,6 +41,12 @@ _HINT = re.compile(
         rf"\b(?:we|i)\s+(?:already\s+)?know\s+(?:{_THE})\b",
         rf"\b(?:knowing|assuming|given|since|because|as)\s+(?:that\s+)?(?:we\s+know\s+(?:that\s+)?)?{_THE}\s+(?:is|was|must\s+be|should\s+be|has\s+to\s+be|needs\s+to\s+be|to\s+be)\b(?!\s+(?:asked|wanted|sought|required|needed|a\s+|an\s+|one\s+of|in\s+|not\b|rounded|expressed|reported|between|positive|negative))",
         rf"\b(?:it|which|this|that)\s+is\s+(?:already\s+)?(?:known|given)\s+that\s+{_THE}\s+(?:is|was|must\s+be|should\s+be)\b",
+        rf"\b{_KNOWN}\s+(?:to\s+(?:us|me)\s+)?as\s+the\s+(?:{_OF}\s+)?answer\b",
+        rf"\b{_THE}\s+(?:that\s+|which\s+)?(?:we|i)\s+(?:(?:were|are|have\s+been)\s+(?:given|told)|already\s+know)\b",
+        rf"\b{_THE}\s*(?:\([^()\n]{{1,60}}\)|,[^,.\n]{{1,60}},)\s*{_BE}\s+(?:already\s+)?(?:known|given|provided|stated)\b(?!\s+(?:by|in|on|off)\b)",
+        r"\b(?:problem|question|exercise|task|prompt)(?:'s|\u2019s)\s+(?:own\s+)?answer\s+(?:says|states|shows|indicates|tells|confirms)\b",
+        r"\b(?:problem|question|exercise|task|prompt|user)\s+(?:says|states|tells\s+(?:us|me)|mentions|indicates|gives|reveals)\s+(?:that\s+)?"
+        r"the\s+(?:correct\s+|right\s+)?answer\s+(?:is|was|must\s+be|should\s+be|to\s+be)\b(?!\s+(?:in|to|rounded|expressed|reported|given|one\s+of|an?|either|yes\s+or)\b)",
         # It matches the answer.
         rf"\b{_AGREES}\s+(?:the|your|our|this)\s+(?:{_KNOWN}|{_OF}|desired|required|intended|wanted)\s+(?:\w+\s+)?(?:answer|option|choice)\b",
             rf"\b{_AGREES}\s+(?:the|your)\s+(?:reference|gold|official|model)\s+solution\b",

@@ -227,6 +227,14 @@ def test_a_letter_is_spelled_out_and_never_hinted(tmp_path: Path) -> None:
     assert ledger(made)["reflect"] == (1, 0, 0, 0, {"disagrees_with_gold": 1})
 
 
+@pytest.mark.parametrize("gold", ["B", "(b)", "Option B", "choice b.", "B and C", "A, C", "Answers A & B"])
+def test_letters_without_their_options_are_never_hinted(tmp_path: Path, gold: str) -> None:
+    steps = "Zalor comes first, and belam is added when it fails after four weeks of treatment."
+    script = Script(a={"solve": said("corin", steps), "judge": verdict("different")})
+    _, teacher = run(tmp_path, script, "short", [{"q": "Which is it? (case a)", "a": gold}], reflect=False)
+    assert "hint" not in asked(teacher, "a")
+
+
 def test_what_betrays_its_making_is_not_kept_at_any_stage(tmp_path: Path) -> None:
     known = "We know the answer is 60 mg, so the child of 20 kg must need 3 mg for each kg."
     earlier = "The previous solution forgot the weight of 20 kg, which gives 60 mg with 3 mg for each kg."

@@ -33,8 +33,12 @@ HINTED = [
     "This supports the given option.", "With the hint, we see that it is the liver.", "The answer provided is 9.",
     "We were told that the correct answer is no.", "The official answer is 3.",
     "Since the correct answer must be yes, the drug works.",
+    "This is the dose that was given as the answer.", "This is the answer we were given.", "The answer (60 mg) is already known.",
+    "It is 60 mg, just as the problem's answer says.", "The problem says the answer should be 60 mg.",
 ]  # fmt: skip
 UNHINTED = [
+    "The question states that the answer is to be in mg.", "The answer (60 mg) is given by the formula.",
+    "The patient was given aspirin as the first treatment.", "The question's answer is a sum.",
     "The reference range of sodium is 135 to 145 mmol/L.", "As given in the table of the question, sodium is 140.",
     "Given that the patient is 80 years old, start low.", "The dose given is 60 mg.", "The given weight is 20 kg.",
     "The known half-life is 6 hours.", "So the answer is metformin.", "Therefore the correct answer is metformin.",

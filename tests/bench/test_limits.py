@@ -32,7 +32,7 @@ class Knowing:
         prompt = request.messages[0]["content"]
         (same,) = {
             same for (asked, gold, said), same in self.same.items()
-            if f"Question: {asked}" in prompt and f"Reference answer: {gold}\nGiven answer: {said}\n" in prompt
+            if f"Question: {asked}" in prompt and f"Reference answer: {gold}\n" in prompt and f'\n"""\n{said}\n"""\n' in prompt
         }  # fmt: skip
         return Answer(f'{{"why": "", "verdict": "{"same" if same else "different"}"}}', "stop")
 

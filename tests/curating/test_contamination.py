@@ -105,3 +105,13 @@ def test_suites_that_are_not_on_this_disk_are_named(job: Job) -> None:
     assert {"general", "healthcare_exam", "healthcare_exam_open"} <= set(exams.checked)
     assert {"medqa", "medmcqa", "pubmedqa"} <= set(exams.unchecked)
     assert {i.suite for i in exams.items} == {"general", "healthcare_exam"}, "what several suites put is there once"
+
+
+def test_characters_that_nobody_sees_hide_no_copy(job: Job) -> None:
+    verbatim, _ = planted(items_of_exam(job))
+    unseen = ("\u00ad", "\u200b", "\ufeff", "\u2060")
+    hidden = [
+        row.model_copy(update={"question": "".join(c + unseen[n % 4] * c.isalpha() for c in row.question)})
+        for n, row in enumerate(verbatim)
+    ]
+    assert len(found(job, hidden)) == len(verbatim)

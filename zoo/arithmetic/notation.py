@@ -21,6 +21,7 @@ _LATEX = [
     (r"\\(?:text|mathrm|mathbf|mathit|textbf|operatorname|rm|boxed)\s*\{([^{}]*)\}", r" \1 "),
     (r"\\sqrt\s*\{([^{}]*)\}", r" sqrt(\1) "), (r"\\circ", "°"), (r"\\mu(?![a-zA-Z])\s*", "µ"), (r"\\pi(?![a-zA-Z])", "π"),
     (r"\\%", "%"), (r"\\(?:quad|qquad|[,;:!])|\\ ", " "), (r"\\\\", "\n"), (r"\\[()\[\]]", " "), (r"\\\$|\$+|&", " "),
+    (r"(\d)\s*\\[dt]?frac\s*\{\s*([A-Za-zµ]{1,5})\s*\}\s*\{\s*([A-Za-z]{1,5})\s*\}", r"\1 \2/\3"),  # a number's unit
     (r"\^\s*\{([^{}]*)\}", r"^(\1)"),
 ]  # fmt: skip
 _UNIT = (
@@ -77,7 +78,7 @@ _WORDS = [
 ]  # fmt: skip
 _ABOUT = r"(?:about|approximately|roughly|around|nearly|almost|some|close\s+to|approx\.?|circa)"
 _EQUAL = (
-    r"(?:is|are|equals?|gives?|giving|makes?|making|leaves?|leaving|yields?|yielding|totals|becomes?|comes?\s+(?:out\s+)?(?:to|at)|"
+    r"(?:is|are|equals?|(?:gives?|giving|leaves?|leaving)\s+(?:us|me|you)|gives?|giving|makes?|making|leaves?|leaving|yields?|yielding|totals|becomes?|comes?\s+(?:out\s+)?(?:to|at)|"
     r"amounts?\s+to|adds?\s+up\s+to|results?\s+in|works?\s+out\s+(?:at|to|as)|evaluates?\s+to|is\s+equal\s+to|are\s+equal\s+to|equal\s+to)"
 )
 _RELATION = re.compile(

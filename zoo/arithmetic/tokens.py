@@ -48,6 +48,6 @@ def _number(match: re.Match[str]) -> Token:
         scale = 10.0**exponent
     except OverflowError:
         scale = math.inf
-    step = scale / 10 ** len(digits.partition(".")[2])
+    step = scale * 10.0 ** -len(digits.partition(".")[2])
     powered = match.group("power") is not None
     return Token("number", match.group(), match.start(), match.end(), float(digits) * scale, step, powered)

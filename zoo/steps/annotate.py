@@ -40,7 +40,7 @@ from zoo.strict import identity_of
 from zoo.teachers.chosen import chosen, identity_of_teacher, require_teacher
 from zoo.teachers.prices import FREE, Price, price_of, require_price
 
-VERSION = 7
+VERSION = 8
 
 
 def check(run: Run) -> None:

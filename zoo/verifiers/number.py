@@ -109,7 +109,7 @@ def numbers_in(text: str) -> list[Number]:
         digits, exponent = re.sub(r"[^\d.]", "", match.group("digits")), match.group("exp") or match.group("e") or "0"
         scale = _SCALE.get(match.group("scale") or "", 1.0)
         value = float(f"{digits}e{exponent}") * scale
-        step = float(f"1e{exponent}") * scale / 10 ** len(digits.partition(".")[2])
+        step = float(f"1e{exponent}") * scale * 10.0 ** -len(digits.partition(".")[2])
         if not math.isfinite(value):
             continue
         unit, rest = leading_unit(text[match.end() :])
