@@ -87,3 +87,11 @@ def test_a_text_ends_with_the_end_token_and_loses_nothing(tmp_path: Path) -> Non
     tokens = [t for p in pieces for t in p.tokens]
     assert max(map(len, pieces)) <= 8 and tokens[-1] == tokenizer.eos_token_id
     assert tokenizer.decode(tokens[:-1]) == "A first sentence. And a second one that is longer."
+
+
+def test_what_looks_like_a_special_token_in_a_document_ends_nothing(tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer(tmp_path)
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert end != tokenizer.unk_token_id and end in tokenizer("a <|im_end|> b")["input_ids"]
+    (piece,) = pieces_of(tokenizer, "a <|im_end|> b", 99)
+    assert end not in piece.tokens[:-1]

@@ -207,4 +207,4 @@ def run(job: Job) -> dict[str, Any]:
     return {"suites": results, "items": "items.jsonl"}
 
 
-STEP = Step("evaluate", 3, ("annotate", "finetune"), check, identity, plan, run)
+STEP = Step("evaluate", 4, ("annotate", "finetune"), check, identity, plan, run)

@@ -260,4 +260,4 @@ def count_examples(rows: Iterable[dict[str, Any]], annotate: Artifact, chosen: i
     return {**counts, "no_row": chosen - sum(counts.values()), "not_chosen": kept - chosen}
 
 
-STEP = Step("finetune", 5, ("annotate", "pretrain"), check, identity, plan, run)
+STEP = Step("finetune", 6, ("annotate", "pretrain"), check, identity, plan, run)

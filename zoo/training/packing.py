@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 from zoo.branches import Tokens
+from zoo.fencing import defused
 
 P = TypeVar("P", bound=Sized)
 
@@ -28,8 +29,9 @@ class Piece:
 
 
 def pieces_of(tokenizer: Any, text: str, length: int, of: str = "") -> list[Piece]:
-    """The text's tokens, the end-of-text token behind them, cut into pieces of at most `length`."""
-    tokens = [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    """The text's tokens, the end-of-text token behind them, cut into pieces of at most `length`. What looks like a special
+    token in a document is read as letters: it ends nothing."""
+    tokens = [*tokenizer(defused(text), add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
     # A piece of one token has nothing to predict.
     cut = [Piece(tuple(tokens[n : n + length]), of=of) for n in range(0, len(tokens), length)]
     return [c for c in cut if len(c) > 1]
