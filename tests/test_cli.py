@@ -266,22 +266,36 @@ def test_a_steps_own_verb_takes_no_until(tmp_path):
     assert done.returncode == 2 and "zoo train medical --until release" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_says_how_to_go_on_and_exits_130(number, tmp_path):
+def ingesting(tmp_path, *more, **pipes):
+    """A process in the middle of ingest."""
     code = "import sys; from zoo.cli import main; sys.argv[0] = 'zoo'; main()"
-    command = [sys.executable, "-c", code, "ingest", "medical", "--workspace", str(tmp_path), "--offline"]
+    command = [sys.executable, "-c", code, "ingest", "medical", "--workspace", str(tmp_path), "--offline", *more]
     process = subprocess.Popen(
         [*command, "--base", str(tiny_weights(tmp_path / "b").folder), "--set", f"ingest.embedder={tiny_embedder(tmp_path / 'e')}"],
-        stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts,
+        stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts, **pipes,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("healthcare/ingest/*")) and time.monotonic() < deadline:
         time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_says_how_to_go_on_and_exits_130(number, tmp_path):
+    process = ingesting(tmp_path)
     began = time.monotonic()
     process.send_signal(number)
     said = process.communicate(timeout=60)[1]
     assert said.endswith("zoo: interrupted; the same command goes on from here\n") and "Traceback" not in said
     assert process.returncode == 130 and time.monotonic() - began < 2
+
+
+def test_an_interruption_ends_it_though_nobody_reads_its_last_word_any_more(tmp_path):
+    process = ingesting(tmp_path, "--json", stdout=subprocess.PIPE)
+    process.stdout.close()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 130
+    process.stderr.close()
 
 
 @pytest.mark.parametrize("broken", ["{", "{}"])

@@ -51,6 +51,8 @@ def _watch(heard: int, goodbye: Callable[[], None]) -> None:
         thread.start()
     for thread in last:
         thread.join(PATIENCE_S / len(last))
-    goodbye()
-    sys.stdout.flush()
-    os._exit(EXIT_CODE)
+    try:
+        goodbye()
+        sys.stdout.flush()
+    finally:  # whoever would hear it may be gone already, and their pipe with them
+        os._exit(EXIT_CODE)
