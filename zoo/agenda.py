@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, cycle, islice
 from typing import Any
 
@@ -79,7 +79,7 @@ class Agenda:
 
     def items(self) -> Iterator[Item]:
         """All but what the graph adds."""
-        return self._beside()(chain(self.questions, self._passages()))
+        return self._beside(chain(self.questions, self._passages()))
 
     def _passages(self) -> Iterator[Material]:
         for of, count in self.passages.items():
@@ -97,12 +97,13 @@ class Agenda:
         """For an estimate of it all."""
         first = self.graph()
         every: Iterator[Item] = chain(first, self.questions, self._passages())
-        return Sample(every, len(first) + self.count).through(self._beside())
+        return Sample(every, len(first) + self.count).through(self._beside)
 
     def most_calls(self) -> int:
         items: Iterator[Item] = chain(self.graph(), self.questions, self._passages())
         return sum(self.annotators[use_of(i)].calls(i, self.settings) for i in items)
 
+    @cached_property
     def _beside(self) -> Callable[[Iterable[Item]], Iterator[Item]]:
         """Puts beside some of the passages those that are near them."""
         if self.ingest is None or not self.settings.multi_passage or len(self.corpus.in_order) < 2:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from itertools import permutations
 
+from zoo.stems import stem
 from zoo.verifiers.number_words import in_digits
 
 _SMALL = frozenset(
@@ -26,21 +26,9 @@ _EXACT = 0.006  # what rounding to three figures explains
 _MOST = 24  # numbers that are tried with each other
 
 
-@lru_cache(maxsize=1)
-def _stemmer():  # type: ignore[no-untyped-def]
-    from nltk.stem.porter import PorterStemmer
-
-    return PorterStemmer()
-
-
-@lru_cache(maxsize=16_384)
-def _stem(word: str) -> str:
-    return str(_stemmer().stem(word)) if word.isascii() else word
-
-
 def content(text: str) -> set[str]:
     """The stems of the words and numbers in a text that mean something by themselves."""
-    return {_stem(w) for w in _WORD.findall(text.lower()) if w not in _SMALL}
+    return {stem(w) for w in _WORD.findall(text.lower()) if w not in _SMALL}
 
 
 def numbers(text: str) -> list[float]:

@@ -10,6 +10,7 @@ import re
 
 from zoo.api import Mistake, Question
 from zoo.arithmetic import Equation, equations
+from zoo.stems import stem
 from zoo.verifiers.choice import stated_option
 from zoo.verifiers.number import Number, number, numbers_in, stated_number
 from zoo.verifiers.number_words import in_digits
@@ -155,14 +156,10 @@ def _other_things(told: str, question: str, steps: str) -> str:
 
 def _other_task(told: str, question: str, steps: str) -> str:
     """What it says it is asked for is not what the question asks for."""
-    known = {_stem(w) for w in plain(told).split()}
+    known = {stem(w) for w in plain(told).split()}
     for match in _TASK.finditer(steps):
         words = [w for w in plain(final(match.group("what"))[0]).split() if w not in _EMPTY and not w[0].isdigit()]
-        strange = [w for w in words if _stem(w) not in known]
+        strange = [w for w in words if stem(w) not in known]
         if words and len(strange) * 2 >= len(words):
             return f"asked for {' '.join(words)}"
     return ""
-
-
-def _stem(word: str) -> str:
-    return re.sub(r"(?:ing|ed|es|s|ly)$", "", word)[:7]

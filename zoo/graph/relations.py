@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from zoo.stems import stem
 from zoo.strict import Strict, read_yaml, validated
 
 MOST_WORDS = 10
@@ -160,13 +161,4 @@ def _key(tokens: list[str]) -> str:
 
 
 def _stem(word: str) -> str:
-    """Forms of one verb or noun to one string; good enough to compare, not to read."""
-    word = _IRREGULAR.get(word, word)
-    for ending in ("ies", "ied"):
-        if word.endswith(ending) and len(word) > 4:
-            return word[:-3] + "y"
-    for ending in ("ing", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            word = word[: -len(ending)]
-            break
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl" else word
+    return stem(_IRREGULAR.get(word, word))
